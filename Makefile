@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test wheel-test matrix check bench bench-scale chaos fuzz bench-peers bench-quick quality integrations gpu docs screenshots vscode venv browser clean
+.PHONY: help demo test wheel-test matrix check bench bench-scale chaos fuzz bench-peers bench-quick quality integrations examples gpu docs screenshots vscode venv browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,7 +50,7 @@ check: $(VENV)/installed-test ## Lint, types, layers
 	$(BIN)/mypy
 	MYPYPATH=.:raydrive/shims $(BIN)/mypy --explicit-package-bases \
 		$$(find raydrive/shims/azureml raydrive/shims/raydrive_azureml raydrive/shims/raydrive_mlflow \
-		raydrive/shims/raydrive_trackers raydrive/shims/wandb raydrive/shims/nni -name '*.py')
+		raydrive/shims/raydrive_trackers raydrive/shims/wandb raydrive/shims/nni raydrive/shims/determined -name '*.py')
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed-test ## Measure what raydrive itself costs, beside bare Ray (20 minutes; TIMES=3 for three times)
@@ -81,6 +81,9 @@ quality: $(VENV)/installed-test ## Compare the samplers' regret on optimisation 
 integrations: $(INTEGRATIONS)/installed ## Test the callbacks with their real libraries, on CPU (ten minutes; 3 GB the first time)
 	$(INTEGRATIONS)/bin/python -m pytest -q -m integrations tests/integrations tests/trackers tests/test_examples.py \
 		tests/cluster/test_ray_in_trials.py tests/cluster/test_ray_train_resume.py
+
+examples: $(INTEGRATIONS)/installed ## Run the examples that need large libraries (five minutes; 3 GB the first time)
+	$(INTEGRATIONS)/bin/python -m pytest -q -m integrations tests/test_examples.py
 
 gpu: $(VENV)/installed-test ## Test the sharing of a GPU on a real one; without one this tells so (a minute)
 	$(BIN)/python -m pip install --quiet 'nvidia-ml-py>=12'
@@ -126,8 +129,8 @@ $(INTEGRATIONS)/installed: pyproject.toml | $(BIN)/python
 	@echo "Installing the libraries of the callbacks into $(INTEGRATIONS) (3 GB, a few minutes) ..."
 	@$(BIN)/python -m venv $(INTEGRATIONS)
 	@$(INTEGRATIONS)/bin/python -m pip install --quiet $(TORCH)
-	@$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[lightgbm,catboost,lightning,keras,accelerate,transformers,ray-train,wandb]' \
-		mlflow jax xgboost-cpu pytest pytest-timeout pytest-xdist hypothesis psutil pandas 'optuna>=5' optuna-integration
+	@$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[lightgbm,catboost,lightning,keras,accelerate,transformers,ray-train,wandb,hydra]' \
+		mlflow jax flax optax 'tensorflow-cpu; platform_machine == "x86_64"' xgboost-cpu pytest pytest-timeout pytest-xdist hypothesis psutil pandas 'optuna>=5' optuna-integration
 	@touch $@
 
 $(DOCS)/installed: pyproject.toml | $(BIN)/python

@@ -122,7 +122,7 @@ class Tuner:
         self._stopped[stop.trial] = stop
 
     def close(self, close: Close) -> None:
-        """Nothing is kept for a trial that is over."""
+        """Nothing is kept for a trial that has ended."""
 
     def finish(self, finish: Finish) -> None:
         """Nothing is kept for a run that is over."""

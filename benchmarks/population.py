@@ -31,6 +31,7 @@ def measure(options: argparse.Namespace, say: Say) -> None:
     seeds = range(1 if options.quick else options.seeds)
     with embedded_ray():
         own = [ours(seed) for seed in seeds]
+        chosen = [ours(seed, model="pb2") for seed in seeds]
         without = [ours(seed, population=False) for seed in seeds]
     peers = [peer(options.peers_python, seed) for seed in seeds] if options.peers_python else []
 
@@ -44,10 +45,11 @@ def measure(options: argparse.Namespace, say: Say) -> None:
         ("wall_s", "wall-clock time", "s"),
     ):
         say(Figure(f"population.{key}", what, of(own, key), unit, "Ray Tune's PBT" if peers else "", of(peers, key)))
+        say(Figure(f"population.pb2.{key}", f"{what}, chosen by a model", of(chosen, key), unit))
         say(Figure(f"population.without.{key}", f"{what}, without a population", of(without, key), unit))
 
 
-def ours(seed: int, *, population: bool = True) -> dict[str, float]:
+def ours(seed: int, *, population: bool = True, model: str | None = None) -> dict[str, float]:
     """Returns what comes of the example with a seed; without a population its trials train as they began."""
     from raydrive import (
         Experiment,
@@ -59,7 +61,7 @@ def ours(seed: int, *, population: bool = True) -> dict[str, float]:
         loguniform,
     )
 
-    given = {"every": EVERY, "max_intervals": EPOCHS} if population else None
+    given = {"every": EVERY, "max_intervals": EPOCHS, "model": model} if population else None
     config = HyperDriveConfig(
         RandomParameterSampling({"learning_rate": loguniform(-9, 1), "alpha": loguniform(-16, -4)}),
         # In turns: on few cores processes start at very different times, and such short training is over by then.

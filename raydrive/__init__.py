@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from raydrive.api.workspace import Experiment, Workspace
     from raydrive.context import Run
     from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
+    from raydrive.core.early_stopping.auto_policy import AutoPolicy
     from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
     from raydrive.core.early_stopping.policies import (
         BanditPolicy,
@@ -95,6 +96,7 @@ _HOMES = {
         "NoTerminationPolicy",
         "TruncationSelectionPolicy",
     ),
+    "raydrive.core.early_stopping.auto_policy": ("AutoPolicy",),
     "raydrive.core.early_stopping.halving_policy": ("SuccessiveHalvingPolicy",),
     "raydrive.core.early_stopping.verdict": ("Verdict",),
     "raydrive.core.search.protocol": ("SamplingSpec",),
@@ -107,6 +109,7 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __version__ = "0.2.0.dev0"
 __all__ = [
+    "AutoPolicy",
     "BanditPolicy",
     "BayesianParameterSampling",
     "ClusterError",

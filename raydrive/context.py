@@ -1,14 +1,13 @@
-"""What a training process sees of raydrive: ``Run.get_context()``.
+"""The part of raydrive that a training process uses: ``Run.get_context()``.
 
     from raydrive.context import Run
 
     run = Run.get_context()
     run.log("accuracy", 0.93)
 
-Inside a trial, what is logged goes to the trial actor, from any process of the trial that has its environment. Anywhere
-else the same script runs, and ``log`` prints. Nothing is held back: a call that has returned has handed its line over.
-
-Standard library only, nothing newer than Python 3.8: training scripts import this in environments of their own.
+Inside a trial, logged values go to the trial actor, from any process with the trial's environment. Elsewhere the same
+script runs, and ``log`` prints. Nothing is buffered: a call that has returned has delivered its line.
+Standard library only, nothing newer than Python 3.8: training scripts import this in their own environments.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def current() -> context_values.Process:
 
 
 def reset_for_next_trial() -> None:
-    """Forgets the trial of this process, and closes its connections: the next trial in it begins anew.
+    """Forgets the trial of this process, and closes its connections: the next trial in it begins again.
 
     For raydrive's own modules, not for scripts.
     """
@@ -63,12 +62,12 @@ class Run(RayOfTrial):
             allow_offline: Whether to return the stand-in outside a trial.
 
         Raises:
-            RunEnvironmentError: This is no trial, and ``allow_offline`` is false.
+            RunEnvironmentError: This is not a trial, and ``allow_offline`` is false.
         """
         if not allow_offline and not current().channel:
             raise RunEnvironmentError(
                 f"this process is not a trial of raydrive ({wire.CHANNEL} is not set); start it with "
-                "`raydrive submit`, or allow_offline=True to have metrics printed"
+                "`raydrive submit`, or pass allow_offline=True to have metrics printed"
             )
         return cls()
 
@@ -76,7 +75,7 @@ class Run(RayOfTrial):
 
     @property
     def offline(self) -> bool:
-        """Whether this is no trial, so that logging prints."""
+        """Whether this is not a trial, so that logging prints."""
         return not current().channel
 
     @property
@@ -92,7 +91,7 @@ class Run(RayOfTrial):
 
     @property
     def attempt(self) -> int:
-        """Which start of the trial this is, from 1."""
+        """Number of this attempt of the trial, from 1."""
         return int(os.environ.get(wire.ATTEMPT, "") or 1)
 
     @property
@@ -102,7 +101,7 @@ class Run(RayOfTrial):
 
     @property
     def world_size(self) -> int:
-        """How many processes train together; 1 for one that trains alone."""
+        """Number of processes that train together; 1 for a process that trains alone."""
         return ranks.size_of(os.environ)
 
     @property
@@ -123,25 +122,25 @@ class Run(RayOfTrial):
 
     @property
     def output_directory(self) -> str:
-        """Directory whose files are kept with the trial; ``./outputs`` outside one (not made for you there)."""
+        """Directory whose files are stored with the trial; ``./outputs`` outside one (not created there)."""
         return os.environ.get(wire.OUTPUT_DIR, "") or os.path.abspath("outputs")
 
     @property
     def resume_from(self) -> str | None:
-        """Local directory with the checkpoint to go on from; None when the trial starts from nothing."""
+        """Local directory with the checkpoint to continue from; None when the trial starts from nothing."""
         return os.environ.get(wire.RESUME_FROM, "") or None
 
     def save_checkpoint(self, directory: str | os.PathLike[str], *, sharded: bool = False) -> None:
-        """Saves a folder as a checkpoint that the trial can go on from, wherever it is started again.
+        """Saves a folder as a checkpoint that the trial can continue from, wherever it is started again.
 
-        The folder is copied; the next call waits only while the copy is still on its way to the storage.
+        The folder is copied; the next call waits only while the copy is still being uploaded.
 
         Args:
             directory: The folder.
-            sharded: Whether each process that trains saves a part, in files with names of its own; else rank 0 saves.
+            sharded: Whether each training process saves a part, in files with unique names; otherwise rank 0 saves.
 
         Raises:
-            NotADirectoryError: There is no such folder.
+            NotADirectoryError: The folder does not exist.
         """
         context_values.check_folder(directory, "save_checkpoint takes a folder")
         root, process = os.environ.get(wire.CHECKPOINT_DIR, ""), current()
@@ -164,20 +163,20 @@ class Run(RayOfTrial):
         checkpoint: str | os.PathLike[str] | None = None,
         description: str = "",
     ) -> None:
-        """Logs values together and, where given, saves a folder as the checkpoint that holds them.
+        """Logs values together and, if given, saves a folder as the checkpoint that belongs to them.
 
-        Both arrive or neither does, so a trial that goes on from the checkpoint goes on right after these values.
+        Both are recorded or neither is, so a trial that resumes from the checkpoint continues right after these values.
 
         Args:
             metrics: Numbers or strings by name.
-            step: Where in training this is, such as the epoch.
+            step: Position in the training, such as the epoch.
             checkpoint: A folder to save, as by ``save_checkpoint``: it is copied.
-            description: What the values are, for people.
+            description: A readable description of the values.
 
         Raises:
-            TypeError: ``metrics`` is no mapping, or a value neither a number nor a string.
+            TypeError: ``metrics`` is not a mapping, or a value neither a number nor a string.
             ValueError: There is no value, or a name is empty.
-            NotADirectoryError: There is no such folder.
+            NotADirectoryError: The folder does not exist.
         """
         values = context_values.row(metrics, "report({...})")
         step = None if step is None else context_values.scalar(step, "report({...}), the step", "give a number")
@@ -190,7 +189,7 @@ class Run(RayOfTrial):
             _note(f"report keeps no checkpoint {f'of rank {this.rank}: rank 0 saves' if root else 'outside a trial'}")
             checkpoint = None
         with this.saving if checkpoint is not None else contextlib.nullcontext():
-            saved = "" if checkpoint is None else context_values.stage_checkpoint(os.fspath(checkpoint), root)
+            saved = context_values.stage_reported(checkpoint, root)
             message = wire.metrics_message(values, step, description, this.rank, saved)
             if this.client is None or not this.client.send(message):
                 for name, value in values.items():
@@ -204,8 +203,8 @@ class Run(RayOfTrial):
         Args:
             name: Any text; the run's primary metric is found by this name.
             value: A number (numpy's and one-element tensors included) or a string.
-            description: What it is, for people.
-            step: Where in training this is, such as the epoch.
+            description: A readable description.
+            step: Position in the training, such as the epoch.
 
         Raises:
             TypeError: The value is neither a number nor a string.
@@ -250,10 +249,10 @@ class Run(RayOfTrial):
         Args:
             name: Name of the metric.
             value: Column names and their values: sequences, or single values for a table of one row.
-            description: What it is, for people.
+            description: A readable description.
 
         Raises:
-            TypeError: The value is no mapping, or an element neither a number nor a string.
+            TypeError: The value is not a mapping, or an element neither a number nor a string.
         """
         context_values.check_name(name)
         where = f"log_table({context_values.shown(name)}, ...)"
@@ -263,17 +262,17 @@ class Run(RayOfTrial):
         self._log("table", name, table, description)
 
     def log_image(self, name: str, path: str | None = None, plot: Any = None, description: str = "") -> None:
-        """Keeps a picture with the trial.
+        """Stores an image with the trial.
 
         Args:
             name: Name of the metric.
-            path: A picture file; or else
-            plot: ``matplotlib.pyplot``, or a figure of it.
-            description: What it is, for people.
+            path: An image file; or else
+            plot: ``matplotlib.pyplot``, or one of its figures.
+            description: A readable description.
 
         Raises:
             ValueError: Neither or both of ``path`` and ``plot`` are given.
-            OSError: The picture cannot be read or written.
+            OSError: The image cannot be read or written.
         """
         context_values.check_name(name)
         if (path is None) == (plot is None):
@@ -286,19 +285,19 @@ class Run(RayOfTrial):
             self._log("image", name, {"image": stored}, description)
 
     def log_confusion_matrix(self, name: str, value: Any, description: str = "") -> None:
-        """Logs a confusion matrix: a mapping, or JSON text of one, kept as it is."""
+        """Logs a confusion matrix: a mapping, or its JSON text, stored unchanged."""
         self._log_json("confusion matrix", name, value, description)
 
     def log_accuracy_table(self, name: str, value: Any, description: str = "") -> None:
-        """Logs an accuracy table: a mapping, or JSON text of one, kept as it is."""
+        """Logs an accuracy table: a mapping, or its JSON text, stored unchanged."""
         self._log_json("accuracy table", name, value, description)
 
     def log_residuals(self, name: str, value: Any, description: str = "") -> None:
-        """Logs a residuals chart: a mapping, or JSON text of one, kept as it is."""
+        """Logs a residuals chart: a mapping, or its JSON text, stored unchanged."""
         self._log_json("residuals", name, value, description)
 
     def log_predictions(self, name: str, value: Any, description: str = "") -> None:
-        """Logs a predictions chart: a mapping, or JSON text of one, kept as it is."""
+        """Logs a predictions chart: a mapping, or its JSON text, stored unchanged."""
         self._log_json("predictions", name, value, description)
 
     def get_metrics(self, name: str | None = None) -> dict[str, Any]:
@@ -314,10 +313,10 @@ class Run(RayOfTrial):
     # ------------------------------------------------------------------ files
 
     def upload_file(self, name: str, path_or_stream: context_values.PathOrStream) -> str:
-        """Keeps a copy of a file with the trial. What lies in ``./outputs`` is kept anyway.
+        """Stores a copy of a file with the trial. Files in ``./outputs`` are stored in any case.
 
         Args:
-            name: Where to keep it, below the trial's files, such as ``outputs/model.pkl``.
+            name: Path of the copy below the trial's files, such as ``outputs/model.pkl``.
             path_or_stream: A path, or an object with ``read``.
 
         Returns:
@@ -335,21 +334,21 @@ class Run(RayOfTrial):
         return target
 
     def upload_files(self, names: Sequence[str], paths: Sequence[str]) -> list[str]:
-        """Keeps copies of several files; see ``upload_file``.
+        """Stores copies of several files; see ``upload_file``.
 
         Raises:
-            ValueError: There are not as many names as paths.
+            ValueError: The numbers of names and paths differ.
         """
         if len(names) != len(paths):
-            raise ValueError(f"upload_files: found {len(names)} names and {len(paths)} paths; expected as many of both")
+            raise ValueError(f"upload_files: found {len(names)} names and {len(paths)} paths; expected equal numbers")
         return [self.upload_file(name, path) for name, path in zip(names, paths)]  # noqa: B905  (Python 3.8)
 
     def upload_folder(self, name: str, path: str | os.PathLike[str]) -> str:
-        """Keeps a copy of a folder with the trial; see ``upload_file``.
+        """Stores a copy of a folder with the trial; see ``upload_file``.
 
         Raises:
             ValueError: The name is empty or leads out of the trial's files.
-            NotADirectoryError: ``path`` is no folder.
+            NotADirectoryError: ``path`` is not a folder.
         """
         root = os.fspath(path)
         if not os.path.isdir(root):
@@ -364,11 +363,11 @@ class Run(RayOfTrial):
     # ------------------------------------------------------------------ tags and state
 
     def tag(self, key: str, value: Any = None) -> None:
-        """Sets one tag of the trial; values become text."""
+        """Sets one tag of the trial; values are converted to strings."""
         self.set_tags(context_values.tag_of(key, value))
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
-        """Sets tags of the trial; values become text."""
+        """Sets tags of the trial; values are converted to strings."""
         texts = context_values.tags_of(tags)
         this = current()
         this.tags.update(texts)
@@ -381,14 +380,14 @@ class Run(RayOfTrial):
         return dict(current().tags)
 
     def flush(self, timeout_seconds: float = 300) -> None:
-        """Does nothing: every call hands its line over before it returns. Here for scripts that call it."""
+        """Does nothing: every call delivers its line before it returns. For scripts that call it."""
 
     def complete(self) -> None:
-        """Says that the trial has done its work. How its process ends still decides."""
+        """Marks the trial as complete. Its final state still depends on how its process ends."""
         self._state("Completed", "")
 
     def fail(self, error_details: Any = None, error_code: Any = None) -> None:
-        """Says that the trial has failed, and why: a text or an exception, and a short name. The process goes on."""
+        """Marks the trial as failed, with a reason (text or exception) and a short name. The process continues."""
         current().failed = True
         self._state(wire.FAILED, ": ".join(str(part) for part in (error_code, error_details) if part is not None))
 
@@ -432,7 +431,7 @@ def in_process(environment: Mapping[str, str], client: wire.Client) -> Iterator[
 
     Args:
         environment: What ``wire.trial_environment`` returns.
-        client: Takes what the trial logs.
+        client: Receives what the trial logs.
     """
     global _process
     names = {*wire.TRIAL_VARIABLES, *environment}

@@ -70,7 +70,10 @@ class ParentRun:
         self._child.tag(f"parent/{key}", value)
 
     def _note(self) -> None:
-        self._say("a run has no metrics or tags of its own: what run.parent gets is kept with the trial as parent/NAME")
+        self._say(
+            "a run has no metrics or tags of its own: what is logged to run.parent is stored with the trial as "
+            "parent/NAME"
+        )
 
 
 class ExperimentName:
@@ -91,7 +94,7 @@ def shown(value: object, length: int = 80) -> str:
     try:
         return repr(value)[:length]
     except Exception:  # the value's own code, or a number that is too long to print
-        return f"a {type(value).__name__} that cannot be shown"
+        return f"a {type(value).__name__} that cannot be printed"
 
 
 def text_of(value: object) -> str:
@@ -106,7 +109,7 @@ def tag_of(key: Any, value: Any) -> dict[str, Any]:
     """One tag as a mapping.
 
     Raises:
-        TypeError: The key is no text.
+        TypeError: The key is not text.
     """
     if not isinstance(key, str):
         raise TypeError(f"key of a tag: found {shown(key)} of type {type(key).__name__}; expected text")
@@ -120,7 +123,7 @@ def tags_of(tags: Any) -> dict[str, str]:
         TypeError: They are no mapping.
     """
     if not isinstance(tags, Mapping):
-        raise TypeError(f"tags: found {shown(tags)}; expected a mapping of names to texts")
+        raise TypeError(f"tags: found {shown(tags)}; expected a mapping of names to strings")
     return {text_of(key): "" if value is None else text_of(value) for key, value in tags.items()}
 
 
@@ -128,7 +131,7 @@ def check_name(name: str) -> None:
     """Refuses what cannot be the name of a metric.
 
     Raises:
-        TypeError: It is no text.
+        TypeError: It is not text.
         ValueError: It is empty.
     """
     if not isinstance(name, str):
@@ -183,7 +186,7 @@ def column(value: Any, where: str) -> list[Any]:
     try:
         items = list(value)
     except Exception as error:
-        raise TypeError(f"{where}: found {type(value).__name__}, which gives no items: {error}") from None
+        raise TypeError(f"{where}: found {type(value).__name__}, which cannot be iterated over: {error}") from None
     return [scalar(item, f"{where}, element {index}", "nest nothing in it") for index, item in enumerate(items)]
 
 
@@ -219,7 +222,7 @@ def row(metrics: Any, where: str) -> dict[str, Any]:
     """Values to be logged together.
 
     Raises:
-        TypeError: It is no mapping, or a value neither a number nor a string.
+        TypeError: It is not a mapping, or a value neither a number nor a string.
         ValueError: There is no value, or a name is empty.
     """
     if not isinstance(metrics, Mapping):
@@ -229,7 +232,7 @@ def row(metrics: Any, where: str) -> dict[str, Any]:
     for name in metrics:
         check_name(name)
     return {
-        name: scalar(item, f"{where}, {name}", "log lists and tables by log_list, log_table")
+        name: scalar(item, f"{where}, {name}", "log lists and tables with log_list and log_table")
         for name, item in metrics.items()
     }
 
@@ -238,8 +241,8 @@ def chart(value: Any, where: str) -> Any:
     """A chart's data in JSON types, from a mapping or the JSON text of one.
 
     Raises:
-        TypeError: It is no mapping, or something in it has no JSON form.
-        ValueError: The text is no JSON, or it is nested too deep.
+        TypeError: It is not a mapping, or something in it has no JSON form.
+        ValueError: The text is not JSON, or it is nested too deep.
     """
     if isinstance(value, str):
         try:
@@ -247,7 +250,7 @@ def chart(value: Any, where: str) -> Any:
         except ValueError as error:
             raise ValueError(f"{where}: the text is not JSON: {error}") from None
         except RecursionError:
-            raise ValueError(f"{where}: found a text nested too deep; allowed: {MAX_DEPTH}") from None
+            raise ValueError(f"{where}: found text nested too deeply; allowed: {MAX_DEPTH}") from None
     if not isinstance(value, Mapping):
         raise TypeError(f"{where}: found {type(value).__name__}; expected a mapping or the JSON text of one")
     return tree(value, where)
@@ -267,7 +270,7 @@ def say(text: str) -> None:
 
 
 def check_folder(directory: str | os.PathLike[str], what: str) -> None:
-    """Refuses what is no folder.
+    """Refuses what is not a folder.
 
     Raises:
         NotADirectoryError: There is no such folder.
@@ -359,7 +362,7 @@ def copy_folder(root: str, target: str) -> None:
             copy_file(source, os.path.join(target, os.path.relpath(source, root)))
 
 
-def stage_checkpoint(directory: str, root: str) -> str:
+def stage_checkpoint(directory: str, root: str, end: str = "") -> str:
     """Copies a folder into the checkpoint folder of the trial, for its actor to publish; returns its name.
 
     Waits while the one before is still on its way: the actor removes it when it has arrived.
@@ -367,14 +370,20 @@ def stage_checkpoint(directory: str, root: str) -> str:
     Args:
         directory: The folder to save.
         root: ``RAYDRIVE_CHECKPOINT_DIR``.
+        end: How its name ends.
     """
     os.makedirs(root, exist_ok=True)
     while any(name.endswith((wire.SAVED, wire.DONE)) for name in os.listdir(root)):
         time.sleep(0.005)
-    name = "%d-%d" % (os.getpid(), time.time_ns())  # noqa: UP031  (as old as scripts may be)
+    name = "%d-%d%s" % (os.getpid(), time.time_ns(), end)  # noqa: UP031  (as old as scripts may be)
     _copy_folder(directory, os.path.join(root, name))
     os.rename(os.path.join(root, name), os.path.join(root, name + wire.SAVED))
     return name
+
+
+def stage_reported(directory: str | os.PathLike[str] | None, root: str) -> str:
+    """The same for a checkpoint that is sent in one message with its values; an empty name for None."""
+    return "" if directory is None else stage_checkpoint(os.fspath(directory), root, wire.REPORTED)
 
 
 def _copy_folder(source: str, target: str) -> None:

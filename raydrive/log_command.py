@@ -66,8 +66,8 @@ def parse_log(arguments: Sequence[str]) -> tuple[dict[str, wire.Scalar], float |
         elif name in values:
             complaints.append(f"{name}: found a second value, {shown(text)}; allowed: one in each call")
         elif not text or re.fullmatch(_NEARLY_NUMBERS, text):
-            found = f"{shown(text)}, which is no number" if text else "no value"
-            complaints.append(f"{name}: found {found}; allowed: a number, such as 0.93, 1500 or 1e-3, or a text")
+            found = f"{shown(text)}, which is not a number" if text else "no value"
+            complaints.append(f"{name}: found {found}; allowed: a number, such as 0.93, 1500 or 1e-3, or a string")
         else:
             values[name] = wire.parse_scalar(text)
     if not values and not complaints:

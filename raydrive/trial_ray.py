@@ -23,7 +23,7 @@ UNKNOWN_S = 30.0
 
 
 class LoggingError(RuntimeError):
-    """What a process of the cluster logs does not reach the trial: that is over, or its actor is gone."""
+    """What a process of the cluster logs does not reach the trial: that has ended, or its actor is gone."""
 
 
 class RayOfTrial:
@@ -121,7 +121,7 @@ class RemoteRun:
         Raises:
             TypeError: The value is neither a number nor a string.
             ValueError: The name is empty.
-            LoggingError: The trial is over, or cannot be reached.
+            LoggingError: The trial has ended, or cannot be reached.
         """
         context_values.check_name(name)
         where = f"log({context_values.shown(name)}, ...)"
@@ -131,9 +131,9 @@ class RemoteRun:
         """Logs values together, as ``Run.report`` does.
 
         Raises:
-            TypeError: ``metrics`` is no mapping, or a value neither a number nor a string.
+            TypeError: ``metrics`` is not a mapping, or a value neither a number nor a string.
             ValueError: There is no value, or a name is empty.
-            LoggingError: The trial is over, or cannot be reached.
+            LoggingError: The trial has ended, or cannot be reached.
         """
         self._log(context_values.row(metrics, "report({...})"), step, description)
 
@@ -175,7 +175,7 @@ class RemoteRun:
                 lambda: self._actor.log.remote(trial, attempt, self._sender, self._sent, messages)
             ):
                 trouble = (
-                    f"attempt {attempt} of trial {self.id} is over: nothing more can be logged. Have the trial wait "
+                    f"attempt {attempt} of trial {self.id} has ended: nothing more can be logged. Let the trial wait "
                     "for its tasks and actors, such as with ray.get(), before it ends"
                 )
         except Exception as error:

@@ -15,7 +15,7 @@ from typing import Any, Iterator, List, Mapping, Union  # noqa: UP035  (aliases 
 LONGEST_BYTES = 131_071
 """Most bytes of ``NAME=value``, or of one argument of a program, on Linux."""
 IN_A_FILE_BYTES = 100_000
-"""A value of ours that is longer stands in a file; ``NAME_FILE`` is its path, and ``NAME`` is not set."""
+"""A value of ours that is longer is in a file; ``NAME_FILE`` is its path, and ``NAME`` is not set."""
 ALL_BYTES = 1_000_000
 """Most bytes, together, of those variables that only repeat what can be read elsewhere."""
 FILE = "_FILE"
@@ -102,7 +102,7 @@ def spill(environment: dict[str, str], names: tuple[str, ...], folder: str) -> N
 
     Args:
         environment: The variables; changed.
-        names: Those that may stand in a file.
+        names: Those that may be in a file.
         folder: Where the files are made; empty = nothing is written.
 
     Raises:
@@ -138,13 +138,14 @@ def size(name: str, text: str) -> int:
 
 
 def too_long(argv: list[str], environment: Mapping[str, str]) -> str:
-    """Says of a command line that the system refused as too long what is the longest in it, and what to do."""
+    """Returns the longest part of a command line that the system refused as too long, and what to do."""
     arguments = [(len(os.fsencode(text)), f"its argument {number}") for number, text in enumerate(argv)]
     variables = [(size(name, text), f"the environment variable {name}") for name, text in environment.items()]
     longest, what = max([*arguments, *variables], key=lambda pair: pair[0])
     total = sum(count for count, _ in arguments) + sum(count for count, _ in variables)
     return (
         f"argument list too long: arguments and environment variables have {total:,} bytes, of which {what} has "
-        f"{longest:,}; Linux allows {LONGEST_BYTES:,} for one of them and some 2 MB in all. Read large hyperparameters "
-        "with Run.get_context().params instead of naming them in the command, or choose among names or files"
+        f"{longest:,}; Linux allows {LONGEST_BYTES:,} for one of them and some 2 MB in total. Read large "
+        "hyperparameters with Run.get_context().params instead of naming them in the command, or choose among names "
+        "or files"
     )

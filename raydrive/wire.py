@@ -7,9 +7,10 @@ number of times, in any language; a connection says nothing but such lines and i
         metrics logged together; "t" seconds since the epoch, "s" the user's step and "d" a description (all optional).
         A value is a number, a string, a list, a row {"column": scalar} or a table {"column": [scalar, ...]}
         (a picture is the row {"image": "outputs/images/loss.png"}, a name below the trial's files).
-        "checkpoint" (see below) may stand in the same line: then it holds these values. "r" is the rank of a process
+        "checkpoint" (see below) may be in the same line: then it holds these values. "r" is the rank of a process
         among several that train together, 0 where it is left out. What a rank above 0 logs is kept under "rank_3/NAME":
-        the primary metric, tags and checkpoints are those of rank 0.
+        the primary metric, tags and checkpoints are those of rank 0. With "returned" true the values are what the
+        training function returned: of an attempt that logged nothing, the trial's last value once more is no interval.
     {"tags": {"fold": "2"}, "t": 1731000000.5}
     {"checkpoint": "2", "t": 1731000000.5}
         the folder of that name in ``RAYDRIVE_CHECKPOINT_DIR`` is complete: its marker ``2.done`` is there, or the
@@ -20,8 +21,8 @@ number of times, in any language; a connection says nothing but such lines and i
 Python's JSON dialect is spoken: ``NaN``, ``Infinity`` and ``-Infinity`` stand for themselves. Nothing is acknowledged:
 a full socket buffer blocks the writer, which is the back-pressure, and what was written before a process ended is read.
 
-The first value of a step stands: a line that repeats one is no new interval. What cannot be recorded or makes no sense
-is replaced or dropped, and said so once: ``raydrive.core.reports.message_checks`` has the limits.
+The first value of a step stands: a line that repeats one is not a new interval. What cannot be recorded or makes no
+sense is replaced or dropped, and said so once: ``raydrive.core.reports.message_checks`` has the limits.
 
 Standard library only, nothing newer than Python 3.8: training scripts import this in environments of their own.
 """
@@ -53,7 +54,7 @@ ATTEMPT = "RAYDRIVE_ATTEMPT"
 EXPERIMENT = "RAYDRIVE_EXPERIMENT"
 """Name of the experiment."""
 PARAMS = "RAYDRIVE_PARAMS"
-"""The hyperparameters, as one JSON object. Beyond 100,000 bytes a file holds it: its path stands in
+"""The hyperparameters, as one JSON object. Beyond 100,000 bytes a file holds it: its path is in
 ``RAYDRIVE_PARAMS_FILE`` then, and this is unset."""
 TUPLES = "RAYDRIVE_PARAMS_TUPLES"
 """Which lists in it are tuples in Python, as a JSON list of paths such as ``["layers", 0]``; unset when none is."""
@@ -69,7 +70,7 @@ OUTPUT_DIR = "RAYDRIVE_OUTPUT_DIR"
 FILES_DIR = "RAYDRIVE_FILES_DIR"
 """Directory that holds the trial's ``outputs`` and ``logs``; ``upload_file`` copies below it."""
 RESUME_FROM = "RAYDRIVE_RESUME_FROM"
-"""Directory with the checkpoint to go on from; unset when the trial starts from nothing."""
+"""Directory with the checkpoint to continue from; unset when the trial starts from nothing."""
 AZURE_RESUME_FROM = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
 """The same directory, where scripts for HyperDrive's resumed runs look that do not read ``--resume-from``."""
 CHECKPOINT_DIR = "RAYDRIVE_CHECKPOINT_DIR"
@@ -88,6 +89,10 @@ DONE = ".done"
 """What a checkpoint's marker is called after the folder that it stands for."""
 SAVED = ".raydrive"
 """What the folder of a whole checkpoint is called after its name, where the channel says so too."""
+
+REPORTED = "-reported"
+"""How the name of a checkpoint ends that is sent in one message with its values: without that message it holds values
+that nobody was sent."""
 
 FAILED = "Failed"
 """The state of a trial that says itself that it failed."""
@@ -155,7 +160,7 @@ def trial_environment(
         inputs: The run's inputs by name; left out when there are none.
         output_dir: Directory of the trial's outputs; ``<files_dir>/outputs`` when empty.
         checkpoint_dir: Directory for the trial's checkpoints; left out when empty.
-        resume_from: Directory of the checkpoint to go on from; left out when empty.
+        resume_from: Directory of the checkpoint to continue from; left out when empty.
         submit_dir: Folder that the run was submitted from; left out when empty.
         large_dir: Existing directory for what is too large for a variable; empty = there is none.
         outer_ranks: What ``ranks.outer_ranks`` returned for the variables that the trial begins with.
@@ -193,12 +198,17 @@ def _hyperparameters(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def metrics_message(
-    values: Mapping[str, Any], step: float | None = None, description: str = "", rank: int = 0, checkpoint: str = ""
+    values: Mapping[str, Any],
+    step: float | None = None,
+    description: str = "",
+    rank: int = 0,
+    checkpoint: str = "",
+    returned: bool = False,
 ) -> Message:
     """A line that logs ``values`` together, at the present time, and with them a checkpoint that holds them.
 
     Raises:
-        TypeError: The description is no text.
+        TypeError: The description is not text.
     """
     if description.__class__ is not str and not isinstance(description, str):
         raise TypeError(f"description: found a {type(description).__name__}; allowed: text")
@@ -211,6 +221,8 @@ def metrics_message(
         message["r"] = rank
     if checkpoint:
         message["checkpoint"] = checkpoint
+    if returned:
+        message["returned"] = True
     return message
 
 
@@ -347,10 +359,10 @@ class Client:
             except OSError as error:
                 self.close()
                 now = time.monotonic()
-                end = end or now + (PATIENCE_S if os.path.isabs(self.path) else 0.0)  # else it is no socket at all
+                end = end or now + (PATIENCE_S if os.path.isabs(self.path) else 0.0)  # else it is not a socket at all
                 if now > end:
                     return self._give_up(error)
-                time.sleep(0.02)  # a socket that was removed is made anew
+                time.sleep(0.02)  # a socket that was removed is made again
             except BaseException:
                 self.close()  # interrupted in the middle of a line: the next line must not be glued to its head
                 raise
@@ -386,7 +398,7 @@ class Client:
         with contextlib.suppress(OSError, ValueError):
             print(
                 f"raydrive: cannot log to {self.path} ({error.strerror or error}); "
-                "training goes on, and what it logs from now on is only printed",
+                "training continues, and what it logs from now on is only printed",
                 file=sys.stderr,
                 flush=True,
             )

@@ -86,6 +86,22 @@ def test_own_tasks_are_as_good_as_they_say(monkeypatch: pytest.MonkeyPatch) -> N
         assert min(values) >= task.optimum - 1e-9, task.name
 
 
+def test_tasks_of_weak_kinds_are_as_good_as_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    families = importlib.import_module("own_kinds.families")
+    sets = [importlib.import_module(f"own_kinds.{name}").tasks() for name in ("choose", "check")]
+    assert not {task.name for task in sets[0]} & {task.name for task in sets[1]}
+    rng = np.random.default_rng(0)
+    for task in (*sets[0], *sets[1]):
+        draws = {dim["name"]: families.spread(dim, rng.random(60)) for dim in task.space}
+        values = task.function(draws)
+        alone = task.evaluate({name: column[7] for name, column in draws.items()})
+        assert values[7] == pytest.approx(alone), task.name
+        assert np.all(np.isfinite(values)), task.name
+        assert task.optimum < task.rs_median < np.median(values), task.name
+        assert min(values) >= task.optimum - 1e-9, task.name
+
+
 def test_the_suite_says_how_often_a_figure_was_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(FOLDER)
     suite = module("suite", monkeypatch)

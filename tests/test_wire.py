@@ -229,7 +229,7 @@ def test_a_channel_that_is_gone_is_told_once_and_raises_nothing(
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "cannot log to" in err
-    assert "training goes on" in err
+    assert "training continues" in err
 
 
 def test_a_channel_that_is_made_anew_in_time_is_found(tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ def test_what_a_command_line_may_say(arguments: list[str], values: dict[str, Any
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
-        (["acc=1,5"], "'1,5', which is no number"),
+        (["acc=1,5"], "'1,5', which is not a number"),
         (["acc=,5"], "',5', which"),
         (["acc=1,234.5"], "'1,234.5'"),
         (["acc=-1,5e-3"], "'-1,5e-3'"),

@@ -17,7 +17,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "Sampling": ("RandomParameterSampling", "GridParameterSampling", "BayesianParameterSampling", "SamplingSpec",
                  "Suggestion", "Continuation"),
     "Early termination": ("BanditPolicy", "MedianStoppingPolicy", "TruncationSelectionPolicy",
-                          "SuccessiveHalvingPolicy", "NoTerminationPolicy", "Verdict"),
+                          "SuccessiveHalvingPolicy", "AutoPolicy", "NoTerminationPolicy", "Verdict"),
     "Searches inside scikit-learn": ("RaydriveSearchCV", "RaydriveGridSearchCV"),
     "Errors": ("RaydriveError", "ConfigError", "StorageError", "RunNotFoundError", "JournalError", "ClusterError",
                "TrialError"),

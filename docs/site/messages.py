@@ -1,6 +1,7 @@
 """Texts that users read, collected from the code: `python docs/site/messages.py` writes docs/messages.txt.
 
-A text is what a problem, an error, a printed line or an option's help is made of, with ``{}`` for what is filled in.
+A text is a problem, an error, a printed line or an option's help, with ``{}`` for inserted values: the arguments of
+functions that print or raise, and sentences that are assigned, returned or yielded on their way there.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ PACKAGE = ROOT / "raydrive"
 TARGET = ROOT / "docs" / "messages.txt"
 PRINTS = {"say", "tell", "refusal", "Problem", "Verdict", "Option", "Argument", "warn"}
 """Functions and classes whose text arguments users read; the errors of ``raydrive.core.errors`` beside them."""
+_SENTENCE = re.compile(r"[A-Za-z]{2,},? ([A-Za-z']+,? |\{\} )*[A-Za-z]{2,},? [A-Za-z]{2,}")
+"""Three words in a row, values among them aside."""
+_CODE = re.compile(r"</|/>|<[a-z]+[ >]|\\|\(\?|;base64|!important|px;|^import |exec |'none'|async ")
+"""Marks of HTML, CSS, patterns and programs."""
 
 
 def messages() -> list[str]:
@@ -41,6 +46,11 @@ def _texts(tree: ast.Module, kinds: set[str]) -> Iterator[str]:
             for argument in (*node.args, *(one.value for one in node.keywords if one.arg != "default")):
                 text = re.sub(r"\s+", " ", _text(argument)).strip()
                 if " " in text and re.search("[A-Za-z]{2}", text):
+                    yield text
+        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr | ast.Return | ast.Yield) and node.value:
+            for part in node.value.elts if isinstance(node.value, ast.Tuple | ast.List) else [node.value]:
+                text = re.sub(r"\s+", " ", _text(part)).strip()
+                if _SENTENCE.search(text) and not _CODE.search(text):
                     yield text
 
 

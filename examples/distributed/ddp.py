@@ -42,7 +42,7 @@ for step in range(first, options.steps):
     optimizer.step()
     dist.all_reduce(loss)
     if rank == 0:
-        run.log("loss", float(loss) / size, step=step)
+        run.log("loss", float(loss.detach()) / size, step=step)
         with tempfile.TemporaryDirectory() as folder:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
             torch.save(state, os.path.join(folder, "model.pt"))

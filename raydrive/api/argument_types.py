@@ -52,9 +52,9 @@ def _submitted(value: Any, where: str) -> list[Problem]:
     if isinstance(value, str | Path):
         fix = f"A sweep file is submitted from a shell: raydrive submit {value}"
     elif isinstance(value, Mapping):
-        fix = "Write HyperDriveConfig(**it), with its arguments as keys."
+        fix = "Write HyperDriveConfig(**config), with its arguments as keys."
     elif callable(value) or hasattr(value, "source_directory"):
-        fix = "Write HyperDriveConfig(..., run_config=it)."
+        fix = "Write HyperDriveConfig(..., run_config=config)."
     return [replace(problem, fix=fix) for problem in _CONFIG.problems(value, where)]
 
 
@@ -83,7 +83,7 @@ DISTRIBUTION_DICT = kind(
 )
 SPACE_DICT = kind("a dict of parameter expressions by name", lambda value: isinstance(value, Mapping))
 SAMPLING_NAME = kind("a name: random, sobol, grid, bayesian, tpe", lambda value: isinstance(value, str))
-POLICIES = "bandit, median_stopping, truncation_selection, successive_halving"
+POLICIES = "auto, bandit, median_stopping, truncation_selection, successive_halving"
 POLICY_NAME = kind(f"a name: {POLICIES}", lambda value: isinstance(value, str))
 SEED = whole(0)
 OBJECTIVE = kind(ALLOWED_OBJECTIVE, is_objective)
@@ -134,7 +134,7 @@ def _variables(value: Any, where: str) -> list[Problem]:
     return [Problem(where, f"the name {named(name)}", allowed) for name in value if not name or "=" in name]
 
 
-VARIABLES = ArgumentRule("a mapping of names to texts", _variables)
+VARIABLES = ArgumentRule("a mapping of names to strings", _variables)
 
 
 def _secrets(value: Any, where: str) -> list[Problem]:

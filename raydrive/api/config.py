@@ -60,19 +60,19 @@ class ScriptRunConfig:
     """A training script and what it needs.
 
     Args:
-        source_directory: Folder that is snapshot and unpacked as the working directory of each trial.
+        source_directory: Folder whose snapshot is unpacked as the working directory of each trial.
         script: Python script below it; the hyperparameters follow its arguments as ``--name value``.
         arguments: Fixed arguments, put before the hyperparameters.
-        command: Instead of a script, a shell line (or its words) with ``${{search_space.name}}``.
+        command: Instead of a script, a shell command (or its words) with ``${{search_space.name}}``.
         environment_variables: Added to the environment of each trial.
-        max_run_duration_seconds: Longest time one attempt may take; None = no limit.
+        max_run_duration_seconds: Time limit of one attempt, in seconds; None = no limit.
         python: Interpreter of the script; None = the one raydrive runs in. In a command ``python``, ``python3``,
             ``pip`` and ``pip3`` are its own.
         environment_file: A conda file (``.yml``) or a requirements file, whose packages are installed once per node,
             for trials only; None = none. It counts where ``python`` is not given.
         environments: What installs them: ``uv``, which is the default, or ``conda``.
         allow_pip_install: Whether a command may install packages into the Python that trials share, while other
-            trials use it; else what it installs with pip is thrown away with the trial.
+            trials use it; otherwise what it installs with pip is deleted after the trial.
         secrets: Further variables whose values never reach the storage, by name: ``env`` for the variable of that name
             where the run is submitted or resumed, ``env:NAME`` for another one, ``file:PATH`` for a file's text.
         metrics: For scripts that only print: a regular expression with named groups, such as
@@ -198,12 +198,12 @@ class HyperDriveConfig:
             ``sobol``, ``grid``, ``bayesian``, ``tpe``), or a dict as in a sweep file.
         primary_metric_name: The metric to optimise, exactly as it is logged.
         primary_metric_goal: ``PrimaryMetricGoal.MAXIMIZE`` or ``MINIMIZE`` (or their names).
-        max_total_runs: Trials in all.
-        max_concurrent_runs: Trials at a time; None = all.
+        max_total_runs: Total number of trials.
+        max_concurrent_runs: Largest number of trials at the same time; None = all.
         max_duration_minutes: Longest time for the whole run; None = no limit.
         policy: Early termination; None = none. An object, a name (``median_stopping``), or a dict as in a sweep file
-            (``{"type": "bandit", "slack_factor": 0.1}``). Also one of a class of your own: ``docs/extending.md``.
-        run_config: A ``ScriptRunConfig``, or a function ``train(params)``; ``docs/trials.md`` has what one may be.
+            (``{"type": "bandit", "slack_factor": 0.1}``). Your own class is also accepted: ``docs/extending.md``.
+        run_config: A ``ScriptRunConfig``, or a function ``train(params)``; ``docs/trials.md`` describes what it may be.
         resources: What one trial reserves, as ``Resources`` or a dict (``{"cpus": 2, "memory": "4GB"}``); None = one
             CPU.
         distribution: How several processes of a trial find each other (``docs/multi-node.md``): ``pytorch``,
@@ -211,45 +211,47 @@ class HyperDriveConfig:
             "process_count_per_instance": 4}``); None = as ``pytorch``, where there are several.
         seed: Non-negative; None = drawn at random and recorded.
         grace_s: Seconds between SIGTERM and SIGKILL when a trial is stopped.
-        reuse_actors: Whether trials may follow one another in the same actor.
+        reuse_actors: Whether consecutive trials may run in the same actor.
         reuse_processes: Experimental, may change. Whether a function is called again in the process of the trial
             before, instead of in a new one: loaded data, compiled code and a GPU's context are still there, and so is
             whatever else a trial changes in modules. Its log, streams, environment, signals and handlers of
             ``logging`` are its own. A function that ends otherwise than by returning, or leaves something running,
-            costs its process as ever.
-        max_attempts: Starts of a trial that fails by itself.
-        max_losses: So often a trial may be lost with its actor or node and start again; None = no limit.
-        first_failures: So many failures at the start, with no success, end the run; 0 = never.
+            loses its process.
+        max_attempts: Largest number of attempts of a trial that fails.
+        max_losses: How often a trial may be lost with its actor or node and restart; None = no limit.
+        first_failures: Number of failed trials that end the run if none has succeeded before; 0 = never.
         strict: Whether the run ends as soon as a trial logs other metrics than the primary one, and no trial has
-            logged that: at the first report that brings no new name; with a number, after so many reports.
-        metric_from_stdout: Whether the primary metric is found in what trials print, by its name; a notice of the trial
-            has the pattern that is used.
-        storage_patience_s: How long trials train on while nothing they log can be recorded; then they are paused.
-        log_limit: Bytes of a trial's log; of a longer one the middle is dropped, and the log says so. 0 = any number.
-        ray_in_trials: What ``ray.init()`` does in a trial: ``join`` the run's cluster, or ``none``: it is refused.
-        keep_checkpoints: How many of a trial's newest checkpoints are kept, beside the one with the best value.
-        resume_argument: Whether a script that goes on from a checkpoint gets ``--resume-from DIR``; None = only where
+            logged that: at the first report that brings no new name; with a number, after this many reports.
+        metric_from_stdout: Whether to find the primary metric by its name in the output of trials; a notice of the
+            trial has the pattern that is used.
+        storage_patience_s: How long trials keep training while nothing they log can be recorded; then they are paused.
+        log_limit: Largest size of a trial's log, in bytes; the middle of a longer log is dropped. 0 = no limit.
+        ray_in_trials: What ``ray.init()`` does in a trial: it joins the run's cluster (``join``) or is refused
+            (``none``).
+        keep_checkpoints: Number of a trial's newest checkpoints that are kept, in addition to the one with the best
+            value.
+        resume_argument: Whether a script that continues from a checkpoint gets ``--resume-from DIR``; None = only where
             there are ``resume_child_runs``.
-        resume_from: Earlier runs: policies compare with their curves, and a sampler that learns learns from their
-            trials. ``HyperDriveRun`` objects, or texts: an id, a unique prefix, ``last``, a run's folder.
-        resume_child_runs: Trials of earlier runs that go on as the first ones of this run, with the same parameters,
+        resume_from: Earlier runs: policies compare with their curves, and a model-based sampler learns from their
+            trials. ``HyperDriveRun`` objects, or strings: an id, a unique prefix, ``last``, a run's folder.
+        resume_child_runs: Trials of earlier runs that continue as the first ones of this run, with the same parameters,
             from their last whole checkpoint (their outputs, where they have none). ``Run`` objects, or ids (``RUN_3``).
-        track: Trackers that follow the run live, and get it whole also where they are away for a while:
+        track: Trackers that receive the run live, and completely even if they are unavailable for a while:
             ``{"mlflow": URI, "wandb": {"project": NAME}, "tensorboard": DIR}``; ``docs/trackers.md``.
-        preload: Modules that function trials are forked with.
+        preload: Modules that are imported before function trials are forked.
         keep: Patterns of files that are kept with the trial, as those of ``ScriptRunConfig``, in addition to them.
-        tags: Free text by name, kept with the run.
+        tags: Strings by name, stored with the run.
         space: Parameter expressions by name, where ``hyperparameter_sampling`` is a name or a dict without them.
-        primary_metric_value: What of a trial's values it is ranked by: ``best``, ``last``, ``min``, ``max``, or
+        primary_metric_value: The value by which a trial is ranked: ``best``, ``last``, ``min``, ``max``, or
             ``mean_last_5``, the mean of the last five (any number). Policies compare bests, as HyperDrive's do.
-        finish_when: What ends the run before its trials are used up, as in a sweep file (``docs/run-rules.md``):
-            ``{"target": 0.97, "no_improvement": 20, "budget": {"gpu_hours": 200}}``.
-        on_oom: What becomes of a trial that runs out of memory: ``{"memory": "x1.5", "up_to": "64GiB"}``.
-        points: Configurations to try first, whatever the sampling; they count in the limit of trials.
-        notify: Whom the run tells of its end: ``{"command": "...", "on": ["finished", "failed"]}``.
+        finish_when: Rules that end the run before it has used all its trials, as in a sweep file
+            (``docs/run-rules.md``): ``{"target": 0.97, "no_improvement": 20, "budget": {"gpu_hours": 200}}``.
+        on_oom: What happens to a trial that runs out of memory: ``{"memory": "x1.5", "up_to": "64GiB"}``.
+        points: Configurations to try before any sampling; they count towards the limit of trials.
+        notify: Where the run sends notices of its end: ``{"command": "...", "on": ["finished", "failed"]}``.
         repeats: How often a configuration is tried: ``{"max": 5, "parameter": "seed", "race": True}``.
 
-        population: Trials that are behind go on from checkpoints of better ones, with other hyperparameters
+        population: Trials that are behind continue from checkpoints of better ones, with other hyperparameters
             (``docs/population.md``): ``{"every": 5, "quantile": 0.25}``.
 
     Raises:
@@ -342,7 +344,7 @@ class HyperDriveConfig:
         return call_text("HyperDriveConfig", given, texts)
 
     def _check_command(self) -> None:
-        """Checks at birth what each trial would fail at: references of a command, texts no command line can hold."""
+        """Checks what each trial would fail at: references of a command, texts that no command line can hold."""
         spec, space = self.config.trial, self.config.sampling.space
         problems = long_names(self.config.metric.name, space)
         problems += too_long(spec.python, LONGEST_PATH, "python")
@@ -367,7 +369,7 @@ class HyperDriveConfig:
         return unused_parameters(spec, names, self.run_config.source_directory, yaml=False)
 
     def _check(self) -> None:
-        """Checks what can be checked at birth; ids of earlier runs are looked up where the run is kept."""
+        """Checks what can be checked at construction; ids of earlier runs are looked up where the run is kept."""
         self._check_command()
         check_objects(self.config)
         if not any(isinstance(one.run, str) for one in (*self.resume_from, *self.resume_child_runs)):

@@ -23,7 +23,7 @@ def run_details(run: RunReader, status: str) -> dict[str, Any]:
 
     Args:
         run: The run.
-        status: How it stands.
+        status: Its state.
     """
     summary = run.summary()
     best = summary.best
@@ -55,12 +55,12 @@ def _ancestry(lineage: Lineage) -> dict[str, str]:
 
 
 def trial_details(run: RunReader, number: int, status: str) -> dict[str, Any]:
-    """Returns a trial; its arguments stand under ``runDefinition``.
+    """Returns a trial; its arguments are under ``runDefinition``.
 
     Args:
         run: The run.
         number: One of its trials.
-        status: How it stands.
+        status: Its state.
     """
     trial, spec, uri = run.sweep.trials[number], run.config.trial, run.layout.trial(number).uri
     return {

@@ -1,6 +1,6 @@
 """Policies and samplings that are named, or written as a sweep file has them, instead of made as objects.
 
-Classes of users are not imported here: a submission is checked as a whole by building them in a process of its own
+Classes of users are not imported here: a submission is checked as a whole by building them in a separate process
 (``api/submit/user_classes.py``).
 """
 
@@ -107,7 +107,7 @@ def named_sampling(
         example = "space={'lr': uniform(0.001, 0.1)}"
         found = f"{show(given)} and {'no' if not spaces else 'more than one'} search space"
         allowed = f"a name ({', '.join(NAMES)}) or a mapping, with one search space"
-        raise ConfigError(Problem(where, found, allowed, f"Add {example}." if not spaces else "Leave one out."))
+        raise ConfigError(Problem(where, found, allowed, f"Add {example}." if not spaces else "Remove one of them."))
     if is_user_sampling(options):
         seed = options.pop("seed", None)
         record = user_sampling(options, parse_space(spaces[0])).raw
@@ -139,8 +139,8 @@ def made_parts(
         lambda: distributed(resources_of(reserved[0]), reserved[1]),
     )
     if space is not None and not isinstance(sampling, str | Mapping):
-        allowed = "nothing: the sampling has a space of its own"
-        problems.append(Problem("space", "a search space", allowed, "Leave it out."))
+        allowed = "none: the sampling has its own search space"
+        problems.append(Problem("space", "a search space", allowed, "Remove it."))
     for part in parts:
         try:
             made.append(part())

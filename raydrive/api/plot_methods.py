@@ -1,4 +1,4 @@
-"""What a notebook asks of a run: its charts as methods, and how it looks as the last line of a cell."""
+"""What a notebook shows of a run: its charts as methods, and its display as the last line of a cell."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PlotMethods:
 
         Args:
             name: The metric; None = the primary one.
-            top: Only the best so many trials; 0 = all.
+            top: Number of best trials to show; 0 = all.
 
         Raises:
             TrialError: If no trial has logged this metric.

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from raydrive.api import hyperdrive_format as hyperdrive
-from raydrive.core.argument_checks import above, checks_arguments
+from raydrive.api.user_requests.steer import steer
+from raydrive.core.argument_checks import NOTHING, TEXT, above, checks_arguments, whole
 from raydrive.core.config.lineage import Lineage
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import DamagedJournalError, RaydriveError
@@ -15,7 +16,7 @@ from raydrive.core.records import FAILED
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.status import DAMAGED, NOT_RESPONDING
 from raydrive.core.views.summary import INTERRUPTED, Summary
-from raydrive.runtime.driver_client import call_driver, is_ours
+from raydrive.runtime.driver_client import is_ours
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import POLL_S, RunReader
 from raydrive.trackers.places import await_delivery
@@ -26,9 +27,14 @@ TRACKERS_S = 20.0
 """Seconds for which it then waits for its trackers."""
 
 
-@checks_arguments(interval_s=above(0, "a number of seconds above 0"))
+@checks_arguments(
+    interval_s=above(0, "a number of seconds above 0"),
+    number=whole(0) | NOTHING,
+    why=TEXT,
+    address=TEXT | NOTHING,
+)
 class RecordedRun:
-    """The methods of a run that tell how it stands, wait for its end and bring it about."""
+    """The methods of a run that show its state, wait for its end, or end it."""
 
     reader: RunReader
     """The run."""
@@ -72,7 +78,7 @@ class RecordedRun:
 
     @property
     def lineage(self) -> Lineage:
-        """The earlier runs it was warm-started from, and the trials of theirs that go on here."""
+        """The earlier runs it was warm-started from, and the trials of theirs that continue here."""
         return self.config.lineage
 
     # ------------------------------------------------------------------ how it goes
@@ -93,7 +99,7 @@ class RecordedRun:
 
     @property
     def notices(self) -> list[str]:
-        """What of its record does not count, in words: a torn line, what a driver wrote that had been replaced."""
+        """Sentences on ignored parts of its record: a torn line, entries of a driver that had been replaced."""
         return self.reader.notices()
 
     def heartbeat(self) -> dict[str, Any]:
@@ -111,18 +117,18 @@ class RecordedRun:
 
     @property
     def why(self) -> str:
-        """Why the run ended, word for word; empty while it runs."""
+        """The reason why the run ended, verbatim; empty while it runs."""
         return self.refresh().why
 
     def wait_for_completion(
         self, show_output: bool = False, wait_post_processing: bool = False, raise_on_error: bool = True
     ) -> dict[str, Any]:
-        """Waits until the run is over.
+        """Waits until the run ends.
 
         Args:
             show_output: Show the live table (a line per event where there is no terminal).
             wait_post_processing: Accepted for HyperDrive's sake; nothing is left to do after the end.
-            raise_on_error: Raise when the run failed.
+            raise_on_error: Raise if the run failed.
 
         Returns:
             ``get_details()``.
@@ -148,15 +154,15 @@ class RecordedRun:
             now = (
                 "has a driver that does not respond"
                 if trouble and status == NOT_RESPONDING
-                else "has no driver any more"
+                else "no longer has a driver"
             )
-            raise RaydriveError(f"run {self.id} {now}. {trouble} Go on with it: raydrive resume {self.id}")
+            raise RaydriveError(f"run {self.id} {now}. {trouble} To resume it: raydrive resume {self.id}")
         return self.get_details()
 
     def wait_for_followers(self) -> None:
-        """Waits until notices and trackers have the end of a run that is over: its driver may end with this process.
+        """Waits until notices and trackers have received the end of the run: its driver may end with this process.
 
-        Waits no longer than deliveries may take, and not for a driver that is gone.
+        Waits no longer than deliveries may take, and does not wait for a driver that is gone.
 
         Raises:
             StorageError: If the run cannot be read.
@@ -176,34 +182,43 @@ class RecordedRun:
             run.refresh()
 
     def watch(self, interval_s: float = POLL_S) -> Iterator[Summary]:
-        """Yields the summary again and again until the run is over or its driver is gone.
+        """Yields the summary repeatedly until the run ends or its driver is gone.
 
         Args:
-            interval_s: Seconds between two looks, above 0.
+            interval_s: Seconds between two summaries, above 0.
         """
         return self.reader.watch(interval_s)
 
-    def cancel(self, why: str = "canceled by the user") -> None:
-        """Ends the run; its running trials are Canceled.
+    def cancel(self, why: str = "canceled by the user", *, address: str | None = None) -> None:
+        """Ends the run; its running trials are Canceled. A run without a driver ends at once.
 
         Args:
-            why: Kept as the reason.
+            why: The reason, which is recorded.
+            address: Address of a dashboard, if nothing else of the cluster can be reached.
 
         Raises:
             ClusterError: If its driver cannot be reached.
         """
-        self.cancel_trial(None, why)
+        self.cancel_trial(None, why, address=address)
 
-    def cancel_trial(self, number: int | None, why: str = "canceled by the user") -> bool:
+    def cancel_trial(
+        self, number: int | None, why: str = "canceled by the user", *, address: str | None = None
+    ) -> bool:
         """Ends one trial, or the whole run (None).
 
+        Args:
+            number: The trial's; None = the run.
+            why: The reason, which is recorded.
+            address: Address of a dashboard, if nothing else of the cluster can be reached.
+
         Returns:
-            False when it was over already.
+            False if it had already ended.
 
         Raises:
+            ConfigError: If there is no such trial.
             ClusterError: If the driver cannot be reached.
         """
-        return bool(call_driver(self.layout, "cancel", number, why))
+        return bool(steer(self.reader, {"do": "cancel", "trial": number, "why": why}, address=address).recorded)
 
     def get_details(self) -> dict[str, Any]:
         """Returns the run as HyperDrive describes it: runId, status, startTimeUtc, properties, ..."""

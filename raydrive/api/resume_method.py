@@ -1,4 +1,4 @@
-"""The method of a run that goes on with it, or extends it."""
+"""The method that continues or extends a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from raydrive.storage.run_reader import RunReader
     force=FLAG,
 )
 class ResumeMethod:
-    """How a run goes on."""
+    """How a run continues."""
 
     reader: RunReader
     """The run."""
@@ -32,19 +32,19 @@ class ResumeMethod:
         address: str | None = None,
         force: bool = False,
     ) -> None:
-        """Goes on with an interrupted run, or extends one that is over, and returns at once.
+        """Continues an interrupted run, or extends one that has ended, and returns at once.
 
         Args:
             more: Number of trials to add to the limit of trials; None = none.
-            max_total_runs: A new limit of trials in all; None = as it was.
-            max_concurrent_runs: A new limit of trials at a time; None = as it was.
-            max_duration_minutes: A new limit for the whole run, in minutes; None = as it was.
+            max_total_runs: New total limit of trials; None = unchanged.
+            max_concurrent_runs: New limit of concurrent trials; None = unchanged.
+            max_duration_minutes: New time limit of the whole run, in minutes; None = unchanged.
             address: Ray address; None = ``RAY_ADDRESS``, then an embedded cluster.
-            force: Take over from a driver that seems alive.
+            force: Take over the run even if its driver seems alive.
 
         Raises:
             ConfigError: If a limit is out of range, or both ``more`` and ``max_total_runs`` are given.
-            RunOverError: If the run is over, and these limits leave nothing to do.
+            RunOverError: If the run has ended, and these limits leave nothing to do.
             ClusterError: If a live driver owns the run, or Ray cannot be reached.
             StorageError: If the run cannot be read.
         """

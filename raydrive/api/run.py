@@ -20,7 +20,7 @@ from raydrive.api.recorded_run import RecordedRun
 from raydrive.api.resume_method import ResumeMethod
 from raydrive.api.table_methods import Tables, once_or_list, own_metrics
 from raydrive.api.user_requests.request_methods import RequestMethods
-from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
+from raydrive.core.argument_checks import NOTHING, PATH, TEXT, checks_arguments, whole
 from raydrive.core.errors import StorageError, TrialError
 from raydrive.core.records import CANCELED, FAILED, Params
 from raydrive.core.sweep.state import Trial, losses_text
@@ -38,7 +38,7 @@ _ENDED_BADLY = (FAILED, CANCELED)
 
 @checks_arguments(layout=LAYOUT, uri=PATH)
 class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, RequestMethods, Tables):
-    """One tuning job, running or over.
+    """One tuning job, running or ended.
 
     Made by ``Experiment.submit``, ``Workspace.get_run`` and ``HyperDriveRun.open``.
     """
@@ -62,15 +62,15 @@ class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, RequestMethods, Tabl
         return f"HyperDriveRun({run_text(self.reader)})"
 
     def cut(self, entries: int) -> HyperDriveRun:
-        """Leaves out all of the journal behind an entry, for good, and returns the run as it is then.
+        """Discards everything in the journal after an entry, for good, and returns the resulting run.
 
-        What is left out stays in its files until they are compacted.
+        The discarded entries stay in the files until these are compacted.
 
         Args:
             entries: How many entries count, 0 or more and no more than can be read.
 
         Raises:
-            ConfigError: If there are not so many.
+            ConfigError: If there are fewer.
             StorageError: If the storage cannot be read or written.
         """
         self.reader.cut(entries)
@@ -102,14 +102,14 @@ class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, RequestMethods, Tabl
     ) -> Run | None:
         """Returns the trial with the best value over everything it logged; ties go to the first that achieved it.
 
-        Where configurations are tried several times, that of the best mean counts, and its best trial is returned.
-        Where the objective is another value (``last``, ``mean_last_5``), that counts; ties go to the lower number.
+        If configurations are tried several times, the best mean counts, and its best trial is returned.
+        If the objective is another value (``last``, ``mean_last_5``), that counts; ties go to the lower number.
 
         Args:
             include_failed: Whether failed trials count.
             include_canceled: Whether trials that were stopped count.
             include_resume_from_runs: Whether the runs it was warm-started from count too; a trial of theirs is
-                returned as a child of its own run. One that is not there any more is warned about and left out.
+                returned as a child of its own run. A run that no longer exists is skipped with a warning.
 
         Returns:
             The trial, or None when none logged a finite value.
@@ -136,7 +136,7 @@ class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, RequestMethods, Tabl
                     if parent.best is not None
                     else "no best"
                 )
-                warnings.warn(f"{parent.run} does not count, for it cannot be read ({error}); {had}", stacklevel=3)
+                warnings.warn(f"{parent.run} is ignored because it cannot be read ({error}); {had}", stacklevel=3)
 
     def get_children_sorted_by_primary_metric(
         self, top: int = 0, reverse: bool = False, discard_no_metric: bool = False
@@ -144,7 +144,7 @@ class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, RequestMethods, Tabl
         """Returns the trials as dicts, best first, those without the metric last.
 
         Args:
-            top: So many at most; 0 = all.
+            top: At most this many; 0 = all.
             reverse: Worst first.
             discard_no_metric: Leave out trials without the metric.
 
@@ -156,7 +156,13 @@ class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, RequestMethods, Tabl
         return Rows(found[:top] if top else found)
 
 
-@checks_arguments(parent=RUN_OBJECT, output_file_path=PATH | NOTHING, attempt=whole(1) | NOTHING)
+@checks_arguments(
+    parent=RUN_OBJECT,
+    output_file_path=PATH | NOTHING,
+    attempt=whole(1) | NOTHING,
+    why=TEXT,
+    address=TEXT | NOTHING,
+)
 class Run:
     """A trial, HyperDrive's child run: one configuration that is, or was, trained.
 
@@ -183,7 +189,7 @@ class Run:
 
     @property
     def why(self) -> str:
-        """Why it ended (or is being stopped), word for word; empty while it trains."""
+        """The reason why it ended (or is being stopped), verbatim; empty while it trains."""
         self.parent.refresh()
         return self._trial.why
 
@@ -201,7 +207,7 @@ class Run:
 
     @property
     def best_value(self) -> float | None:
-        """What it is ranked by: the best finite value of the primary metric so far, or what else the objective is."""
+        """The value by which it is ranked: the best finite primary metric so far, or the run's objective."""
         self.parent.refresh()
         return self.parent.sweep.curves.objective(self.number)
 
@@ -226,7 +232,7 @@ class Run:
         return hyperdrive.arguments_of(self.parent.config.trial, self.params)
 
     def get_details(self) -> dict[str, Any]:
-        """Returns the trial as HyperDrive describes it; the arguments stand under ``runDefinition``."""
+        """Returns the trial as HyperDrive describes it; the arguments are under ``runDefinition``."""
         return hyperdrive.trial_details(self.parent.reader, self.number, self.get_status())
 
     @property
@@ -264,7 +270,7 @@ class Run:
     def download_files(self, prefix: str = "", output_directory: str = ".") -> list[str]:
         """Copies all files whose names begin with ``prefix``, keeping their folders; returns the paths.
 
-        What is no file of the trial (a link that leaves the run's folder, a FIFO) is left out with a warning.
+        What is not a file of the trial (a link that leaves the run's folder, a FIFO) is left out with a warning.
 
         Raises:
             StorageError: If some cannot be read or written; the others are there.
@@ -294,13 +300,17 @@ class Run:
             return whole_rank_logs(layout, self.number, chosen, spec.log_limit)
         return whole_log(layout, self.number, chosen, rank or 0)
 
-    def cancel(self, why: str = "canceled by the user") -> None:
-        """Ends the trial; the run goes on.
+    def cancel(self, why: str = "canceled by the user", *, address: str | None = None) -> None:
+        """Ends the trial; the run continues.
+
+        Args:
+            why: The reason, which is recorded.
+            address: Address of a dashboard, if nothing else of the cluster can be reached.
 
         Raises:
             ClusterError: If the run's driver cannot be reached.
         """
-        self.parent.cancel_trial(self.number, why)
+        self.parent.cancel_trial(self.number, why, address=address)
 
     def _repr_html_(self) -> str:
         self.parent.refresh()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def own_metrics(metrics: Mapping[str, list[Any]], config: RunConfig) -> dict[str, list[Any]]:
-    """Returns the metrics but those of other ranks than 0; what trials are ranked by always stays."""
+    """Returns the metrics without those of ranks other than 0; the metric that ranks trials is always included."""
     return {name: values for name, values in metrics.items() if name == config.metric.name or not is_of_rank(name)}
 
 
@@ -52,7 +52,7 @@ class Tables:
         """Returns the metrics of every trial by id: a scalar where a name was logged once, else a list.
 
         Args:
-            ranks: Whether what other ranks than 0 have logged is among them, where several processes train together.
+            ranks: Whether to include the metrics of ranks other than 0, if several processes train together.
         """
         out: dict[str, dict[str, Any]] = {self.child_id(trial.number): {} for trial in self.reader.sweep.trials}
         for number, metrics in self.all_metrics().items():

@@ -23,7 +23,7 @@ def to_build(
     if file is None:
         if tool is not None:
             fix = "Name a conda file or a requirements file: environment_file=..."
-            problems.append(Problem("environments", show(tool), "only with environment_file", fix))
+            problems.append(Problem("environments", show(tool), "given without environment_file", fix))
         return None
     if python:
         return None

@@ -41,7 +41,7 @@ def tune(
     show_output: bool = True,
     **options: Any,
 ) -> HyperDriveRun:
-    """Tunes a function (or a script), waits, and returns the run. Takes the other names of its arguments, too.
+    """Tunes a function (or a script), waits, and returns the run. Also accepts the other names of its arguments.
 
     Args:
         train: ``train(params)``, which logs through ``Run.get_context()`` or returns its result; or a
@@ -49,15 +49,15 @@ def tune(
         space: Parameter expressions by name.
         metric: The metric to optimise, as it is logged.
         goal: ``maximize`` or ``minimize``.
-        value: What of a trial's values it is ranked by: ``best``, ``last``, ``min``, ``max`` or ``mean_last_5``.
+        value: The value by which a trial is ranked: ``best``, ``last``, ``min``, ``max`` or ``mean_last_5``.
         sampling: ``random``, ``sobol``, ``grid``, ``bayesian``, ``tpe``; a dict as in a sweep file; or an object.
         policy: Early termination: a name (``median_stopping``), a dict as in a sweep file, an object; None = none.
-        max_total_runs: Trials in all.
-        max_concurrent_runs: Trials at a time.
-        max_duration_minutes: Longest time for the whole run; None = no limit.
+        max_total_runs: Total number of trials.
+        max_concurrent_runs: Largest number of trials at the same time.
+        max_duration_minutes: Time limit of the whole run, in minutes; None = no limit.
         resources: What one trial reserves, as ``Resources`` or a dict (``{"cpus": 2, "gpus": 0.5}``); None = one CPU.
         seed: Non-negative; None = drawn at random and recorded.
-        storage: Folder or URI below which runs are kept; None = ``RAYDRIVE_STORAGE``, then ``~/raydrive``.
+        storage: Folder or URI where runs are stored; None = ``RAYDRIVE_STORAGE``, then ``~/raydrive``.
         address: Ray address; None = the connected cluster, ``RAY_ADDRESS``, then an embedded one.
         experiment: A name that groups runs.
         show_output: Show the live table.

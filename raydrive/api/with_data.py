@@ -1,4 +1,4 @@
-"""``with_data``: a training function with data that is kept once, and mapped into memory once on each node."""
+"""``with_data``: a training function with data that is stored once, and mapped into memory once on each node."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import os
 import secrets
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class WithData:
 
     @property
     def bound(self) -> Callable[..., object]:
-        """The same as a ``functools.partial``: what is checked and told of it."""
+        """The same as a ``functools.partial``, for checks and messages."""
         return functools.partial(self.function, **self.data)
 
     @property
@@ -62,15 +63,15 @@ def with_data(function: Callable[..., object], /, **data: Any) -> WithData:
     """Returns a training function with data that all trials of a node share: ``with_data(train, X=X, y=y)``.
 
     Trials call ``function(params, X=..., y=...)``. The data is written below the storage once, when a run with it is
-    submitted, and each node reads it once: arrays of numpy, tables of pyarrow, and arrays and columns inside anything
-    else are mapped into memory, read-only. The files are removed when the run is over.
+    submitted, and each node reads it once: arrays of numpy, tables of pyarrow, frames and series of pandas, and arrays
+    inside anything else are mapped into memory, read-only. The files are removed when the run ends.
 
     Args:
-        function: A training function that takes the data by these names, too.
+        function: A training function that also takes the data by these names.
         **data: Whatever can be pickled, by name.
 
     Raises:
-        ConfigError: If there is no data, or something in it cannot travel.
+        ConfigError: If there is no data, or some of it cannot be pickled.
     """
     problems = [] if data else [Problem("with_data", "no data", "the data by name: with_data(train, X=X, y=y)")]
     ray = sys.modules.get("ray")
@@ -107,7 +108,7 @@ def stored_data(target: object, config: RunConfig, storage: str, *, by_job: bool
     Args:
         target: What was submitted; data is there only where it is a ``WithData``.
         config: The configuration of the run.
-        storage: Folder or URI below which runs are kept.
+        storage: Folder or URI where runs are stored.
         by_job: Whether the run is started through a dashboard, whose machines may have other file systems.
 
     Raises:
@@ -119,11 +120,15 @@ def stored_data(target: object, config: RunConfig, storage: str, *, by_job: bool
         return
     if by_job and "://" not in storage and not os.path.isdir(storage):
         fix = "Name a URI such as s3://bucket/runs, or mount that folder here."
-        raise ConfigError(Problem("storage", f"{storage!r}, which is no folder here", "one that gets the data", fix))
+        raise ConfigError(
+            Problem(
+                "storage", f"{storage!r}, which is not a folder on this machine", "a function that uses the data", fix
+            )
+        )
     folder = open_folder(storage).child(FOLDER, secrets.token_hex(8))
     if "***" in redact(folder.uri):
-        fix = "Give them by the environment or the machines' own identity: the data's address is recorded with the run."
-        raise ConfigError(Problem("storage", redact(storage), "a URI without keys and passwords", fix))
+        fix = "Set credentials in the environment or use the machines' identity: the URI is recorded with the run."
+        raise ConfigError(Problem("storage", redact(storage), "a URI without keys or passwords", fix))
     try:
         inputs = _written(target, folder)
         fetched = {} if folder.local_path is not None else dict.fromkeys(inputs, "file")
@@ -150,7 +155,7 @@ def _written(target: WithData, folder: Folder) -> dict[str, str]:
         stack.enter_context(by_value([module] if module is not None else []))
         for name, value in target.data.items():
             try:
-                path = write_shared(value, here, name)
+                path = write_shared(value, here, name, functools.partial(_tell_pickled, name))
             except OSError as error:
                 raise StorageError(f"cannot write the data {name!r} to {here}: {error}") from error
             except Exception as error:  # pickling runs the user's __reduce__: anything may come
@@ -161,6 +166,15 @@ def _written(target: WithData, folder: Folder) -> dict[str, str]:
                 path.unlink()
             inputs[PREFIX + name] = str(path) if folder.local_path is not None else _within(folder.uri, path.name)
     return inputs
+
+
+def _tell_pickled(name: str, reason: str) -> None:
+    warnings.warn(
+        f"the data {name!r} is pickled, as {reason}, which Arrow cannot keep. Columns of numbers are mapped into "
+        "memory all the same; other ones are loaded by each training process",
+        UserWarning,
+        stacklevel=2,
+    )
 
 
 def _within(uri: str, name: str) -> str:

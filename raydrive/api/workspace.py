@@ -1,4 +1,4 @@
-"""Where runs are kept and where they are executed."""
+"""Where runs are stored and where they are executed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Workspace:
     """A storage URI and a Ray address.
 
     Args:
-        storage: Folder or URI below which runs are kept; None = ``RAYDRIVE_STORAGE``, then ``~/raydrive``.
+        storage: Folder or URI where runs are stored; None = ``RAYDRIVE_STORAGE``, then ``~/raydrive``.
         address: ``auto``, ``HOST:PORT``, ``http://HOST:8265`` (the dashboard; storage must be shared) or ``local``;
             None = ``RAY_ADDRESS``, then an embedded local cluster.
         plain_ray: True = leave Ray's private parts as they are; an embedded cluster then starts more slowly. The
-            variable ``RAYDRIVE_PLAIN_RAY`` wins over it.
+            variable ``RAYDRIVE_PLAIN_RAY`` overrides it.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Experiment:
     """A name that groups runs.
 
     Args:
-        workspace: Where its runs are kept and executed.
+        workspace: Where its runs are stored and executed.
         name: A name that can be a folder name.
     """
 

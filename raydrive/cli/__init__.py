@@ -1,4 +1,4 @@
-"""The ``raydrive`` command: stdout is data, stderr is talk."""
+"""The ``raydrive`` command: data goes to stdout, messages go to stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands and what becomes of their errors."""
+"""The commands, and the handling of their errors."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _print_version(wanted: bool) -> None:
 def _options(
     version: Annotated[
         bool,
-        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Show the versions and exit."),
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the versions and exit."),
     ] = False,
 ) -> None:
     """HyperDrive's hyperparameter tuning on your own Ray cluster."""

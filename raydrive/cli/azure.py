@@ -23,7 +23,7 @@ FileArgument = Annotated[
         exists=True,
         dir_okay=False,
         show_default=False,
-        help="What is to be read: .py, .ipynb or, for convert, .yml.",
+        help="The file to read: .py, .ipynb or, for convert, .yml.",
     ),
 ]
 
@@ -37,9 +37,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _run_script(context: typer.Context, file: FileArgument) -> None:
-    """Run a Python FILE that uses Azure ML's SDK, v1 or v2, with raydrive under its names.
+    """Run a Python FILE that uses Azure ML's SDK, Ray Tune or Optuna, with raydrive under its names.
 
-    What stands behind FILE are its arguments. Storage, cluster and resources come from raydrive.toml.
+    Words after FILE are its arguments. Storage, cluster and resources come from raydrive.toml.
     """
     with unbroken():
         code = run_script(file, context.args)
@@ -49,8 +49,10 @@ def _run_script(context: typer.Context, file: FileArgument) -> None:
 def run_script(file: Path, arguments: list[str]) -> int:
     """Runs a file as ``__main__`` and waits for the runs it started; returns the exit code."""
     from raydrive.compat import azure_sdk  # lazy: raydrive.compat.azure_sdk, 0.05 s
+    from raydrive.compat.tuners.scripts import stand_in  # lazy: raydrive.compat.tuners.scripts, 0.005 s
 
     azure_sdk.install()
+    stand_in(file, arguments)
     sys.argv = [str(file), *arguments]
     sys.path.insert(0, str(file.parent.absolute()))
     code = 0
@@ -68,7 +70,7 @@ def run_script(file: Path, arguments: list[str]) -> int:
         say("Traceback (most recent call last):\n" + "".join(traceback.format_list(frames[own:])).rstrip())
         say("".join(traceback.format_exception_only(error)).rstrip())
         if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("azureml"):
-            say(f"{error.name} is not among what raydrive provides; see docs/coming-from-azure.md")
+            say(f"{error.name} is not provided by raydrive; see docs/coming-from-azure.md")
         elif isinstance(error, ModuleNotFoundError) and error.name:
             say(f"Install it into the Python that runs raydrive: pip install {error.name.partition('.')[0]}")
         code = 1
@@ -80,16 +82,16 @@ def run_notebook(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Default: FILE.executed.ipynb.", show_default=False)
     ] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="List what would become of each cell, and run nothing.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="List what would happen to each cell; run nothing.")] = False,
     allow_installs: Annotated[
         bool,
-        typer.Option("--allow-installs", help="Run %pip, !pip and !conda too: they change the Python of raydrive."),
+        typer.Option("--allow-installs", help="Also run %pip, !pip and !conda, which change the Python of raydrive."),
     ] = False,
 ) -> int:
-    """Run a notebook that uses Azure ML's SDK, v1 or v2, with raydrive under its names, and keep its outputs.
+    """Run a notebook that uses Azure ML's SDK, Ray Tune or Optuna, with raydrive under its names, and keep its outputs.
 
-    Its cells run in this environment's own kernel, in the notebook's folder. A cell that only Azure's service could
-    do ends with a sentence, and the notebook goes on.
+    Its cells run in this environment's own kernel, in the notebook's folder. A cell that needs Azure's service
+    ends with a message, and the notebook continues.
     """
     from raydrive.compat.notebook_cells import (  # lazy: raydrive.compat.notebook_cells, 0.01 s
         code_cells,
@@ -112,16 +114,18 @@ def run_notebook(
         notebook = formats.read(str(file), as_version=4)
     except (ValueError, TypeError, KeyError, AttributeError, formats.ValidationError) as error:
         found = str(error).strip().partition("\n")[0][:200]
-        raise ConfigError(Problem(str(file), found, "a notebook (.ipynb)", "Jupyter writes such files.")) from error
+        raise ConfigError(
+            Problem(str(file), found, "a notebook (.ipynb)", "Jupyter writes files of this format.")
+        ) from error
     from raydrive.compat.notebook_run import executed  # lazy: raydrive.compat.notebook_run, 0.01 s
 
     if not allow_installs and sys.stdin.isatty() and any(installs(cell.source) for cell in code_cells(file)):
-        allow_installs = typer.confirm("Cells install packages into the Python that runs raydrive. Let them?")
+        allow_installs = typer.confirm("Some cells install packages into the Python that runs raydrive. Run them?")
     target = output or file.with_name(f"{file.stem}.executed.ipynb")
-    failed, answers = executed(nbclient, notebook, file.parent.absolute(), allow_installs)
+    failed, answers = executed(nbclient, notebook, file.absolute(), allow_installs)
     formats.write(notebook, str(target))
     if answers:
-        say("Only Azure's service could do this:\n" + "\n".join(f"  {answer}" for answer in answers))
+        say("Only Azure's service can do this:\n" + "\n".join(f"  {answer}" for answer in answers))
     if failed:
         say(f"Error: {failed}")
     print(target)
@@ -131,24 +135,34 @@ def run_notebook(
 def convert(
     file: FileArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to write; default: print it.", show_default=False)
+        Path | None,
+        typer.Option("--output", "-o", help="The file to write; default: print the result.", show_default=False),
     ] = None,
     node: Annotated[
-        str, typer.Option(metavar="NAME", help="The sweep node, where FILE is a pipeline.", show_default=False)
+        str, typer.Option(metavar="NAME", help="The sweep node, if FILE is a pipeline.", show_default=False)
     ] = "",
     site: WithOption = None,
 ) -> int:
-    """Turn a v1 script or notebook, a v2 YAML or another tool's sweep file into a sweep file, and list what changed.
+    """Turn a script or notebook, a v2 YAML or another tool's sweep file into a sweep file, and list what changed.
 
-    A script or notebook is really run, up to its first experiment.submit: that alone knows what it would submit.
+    A script or notebook (Azure ML's SDK v1, Ray Tune, Optuna) is executed up to the first sweep that it starts, since
+    only that shows what it would submit.
 
-    No run is started, but whatever stands above that line happens.
+    No run is started, but all code before that line is executed.
     """
-    from raydrive.compat.convert import converted, recorded, wanted_from  # lazy: pydantic, 0.2 s
+    from raydrive.compat.convert import (  # lazy: pydantic, 0.2 s
+        converted,
+        recorded,
+        sweep_of_tuner,
+        wanted_from,
+    )
+    from raydrive.compat.tuners.scripts import tunes  # lazy: raydrive.compat.tuners.scripts, 0.005 s
 
     base = absolute(output.parent) if output else current_folder()
     if file.suffix.lower() in (".yml", ".yaml"):
         text, report = wanted_from(file, node, base, site or ())
+    elif tunes(file):
+        text, report = sweep_of_tuner(file.absolute(), base, site or ())
     else:
         text, report = converted(recorded(file.absolute()), base)
     if output:

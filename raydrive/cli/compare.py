@@ -30,14 +30,14 @@ def compare(
         list[str],
         typer.Argument(
             metavar="RUN RUN...",
-            help="Two or more runs: ids, unique beginnings of them, folders, last.",
+            help="Two or more runs: ids, unique prefixes of ids, folders, last.",
             autocompletion=run_ids,
         ),
     ],
     storage: StorageOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """Compare runs: best values, how they grew, trials, times, and where the configurations differ."""
+    """Compare runs: best values over time, trials, durations, and differences of the configurations."""
     from raydrive.studio.data.comparison import compare as compared  # lazy: raydrive.studio.data.comparison, 0.05 s
 
     found = compared([open_run(name, storage).reader for name in runs])
@@ -53,7 +53,7 @@ def compare(
 
 
 def _rows(found: Comparison, output: Format) -> Iterator[dict[str, Any]]:
-    """Lines with a column for each run: facts, the best value after so many trials, then what differs."""
+    """Lines with a column for each run: facts, the best value after this many trials, then what differs."""
     people, runs = output is Format.TABLE, found.runs
     yield _row(runs, "status", [run.status for run in runs])
     yield _row(runs, f"best {runs[0].metric}", [number(run.best) if people else run.best for run in runs])
@@ -86,6 +86,6 @@ def _counts(runs: Sequence[ComparedRun]) -> list[int]:
 
 
 def _after(run: ComparedRun, count: int) -> float | None:
-    """The best value when so many trials were over; None before there was one, and for a run with fewer."""
+    """The best value when this many trials had ended; None before there was one, and for a run with fewer."""
     reached = [point.value for point in run.curve if point.trials <= count]
     return reached[-1] if reached and run.ended >= count else None

@@ -32,7 +32,7 @@ def experiments(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def trial_numbers(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Returns numbers of trials of the run that stands before, each with its state."""
+    """Returns numbers of trials of the run that is before, each with its state."""
     from raydrive.api.run import HyperDriveRun  # lazy: raydrive.api.run, 0.06 s
     from raydrive.storage.run_layout import find_run  # lazy: raydrive.storage.run_layout, 0.009 s
 

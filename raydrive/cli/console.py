@@ -1,4 +1,4 @@
-"""How commands print: data to stdout as table, JSON or CSV; talk to stderr."""
+"""How commands print: data to stdout as table, JSON or CSV; messages to stderr."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Format(str, enum.Enum):
     CSV = "csv"
 
 
-OutputOption = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
+OutputOption = Annotated[Format, typer.Option("--output", "-o", help="Output format.")]
 StorageOption = Annotated[
     str | None,
     typer.Option(
         "--storage",
-        help="Folder or URI below which runs are kept; else RAYDRIVE_STORAGE, raydrive.toml, ~/raydrive.",
+        help="Folder or URI where runs are stored. Default: RAYDRIVE_STORAGE, raydrive.toml, or ~/raydrive.",
         show_default=False,
     ),
 ]
@@ -51,7 +51,7 @@ AddressOption = Annotated[
     str | None,
     typer.Option(
         "--address",
-        help="Ray cluster: auto, HOST:PORT, http://HOST:8265, or local; else RAY_ADDRESS, raydrive.toml, local.",
+        help="Ray cluster: auto, HOST:PORT, http://HOST:8265, or local. Default: RAY_ADDRESS, raydrive.toml, or local.",
         show_default=False,
     ),
 ]
@@ -61,7 +61,7 @@ TrialArgument = Annotated[
 RunArgument = Annotated[
     str,
     typer.Argument(
-        metavar="RUN", help="Id of a run, a unique beginning of it, its folder, or last.", autocompletion=run_ids
+        metavar="RUN", help="A run: its id, a unique prefix of the id, its folder, or last.", autocompletion=run_ids
     ),
 ]
 
@@ -75,7 +75,7 @@ def command(
         app: Where to.
         function: The command; its docstring is its help.
         name: Its name; None = the function's.
-        outlives_reader: Whether it goes on, with the same exit code, when its output is no longer read.
+        outlives_reader: Whether it continues, with the same exit code, when its output is no longer read.
     """
 
     @functools.wraps(function)
@@ -232,7 +232,7 @@ GAP = 2
 """Blanks between columns."""
 DETAILS = "details"
 PROSE = {"why", "advice", "found", "policy", DETAILS}
-"""Columns whose words may go on in the next line."""
+"""Columns whose words may continue in the next line."""
 PROSE_WIDTH = 16
 """What such a column needs at least."""
 
@@ -292,7 +292,7 @@ def _needs(columns: Mapping[str, Sequence[str]], prose_width: int) -> int:
 
 
 def _stacked(columns: Mapping[str, Sequence[str]], width: int) -> list[str]:
-    """Returns the lines of a table whose first column stands above the others; none where those do not fit either."""
+    """Returns the lines of a table whose first column is above the others; none where those do not fit either."""
     (first, names), *others = columns.items()
     titles, cells = [header.split("\n") for header, _ in others], [list(texts) for _, texts in others]
     sizes = [_widest(header, texts) for header, texts in others]

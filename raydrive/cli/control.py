@@ -1,4 +1,4 @@
-"""``cancel``, ``doctor`` and ``log``."""
+"""``doctor`` and ``log``."""
 
 from __future__ import annotations
 
@@ -13,19 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from raydrive.cli.completion import trial_numbers
 from raydrive.cli.console import (
     AddressOption,
     Format,
     OutputOption,
-    RunArgument,
     StorageOption,
     command,
     emit,
     resolve,
-    say,
 )
-from raydrive.cli.runs import open_run
 from raydrive.cli.submit import load
 from raydrive.core.errors import RaydriveError
 
@@ -35,41 +31,14 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for function in (cancel, doctor, log):
+    for function in (doctor, log):
         command(app, function)
 
 
-def cancel(
-    run_name: RunArgument,
-    trial: Annotated[
-        int | None,
-        typer.Argument(
-            metavar="TRIAL", help="Only this trial.", min=0, show_default=False, autocompletion=trial_numbers
-        ),
-    ] = None,
-    storage: StorageOption = None,
-) -> int:
-    """End a run, or one trial of it."""
-    from raydrive.core.views.summary import INTERRUPTED  # lazy: raydrive.core.views.summary, 0.05 s
-
-    run = open_run(run_name, storage)
-    if trial is not None:
-        run.get_child(trial)
-    if run.sweep.finished is not None:
-        summary = run.reader.status().summary
-        say(f"Run {run.id} is over already: {summary.state}, {summary.why}.")
-        return 0
-    if run.get_status() == INTERRUPTED:
-        say(f"Run {run.id} was interrupted: nothing of it runs. Go on with it: raydrive resume {run.id}")
-        return 0
-    done = run.cancel_trial(trial)
-    what = f"Run {run.id}" if trial is None else f"Trial {trial} of {run.id}"
-    say(f"{what} is being canceled." if done else f"{what} was over already.")
-    return 0
-
-
 def log(
-    values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Metrics, such as accuracy=0.93.")],
+    values: Annotated[
+        list[str], typer.Argument(metavar="NAME=VALUE...", help="One or more metrics, such as accuracy=0.93.")
+    ],
 ) -> int:
     """Log metrics from inside a trial, from a script in any language."""
     from raydrive.log_command import log_main  # lazy: raydrive.log_command, 0.001 s
@@ -80,7 +49,9 @@ def log(
 def doctor(
     config: Annotated[
         Path | None,
-        typer.Argument(metavar="CONFIG", help="A sweep file: how many of its trials fit.", show_default=False),
+        typer.Argument(
+            metavar="CONFIG", help="A sweep file: show how many of its trials fit at once.", show_default=False
+        ),
     ] = None,
     address: AddressOption = None,
     storage: StorageOption = None,
@@ -140,7 +111,7 @@ def _cluster(flag: str | None, reserved: Resources | None) -> list[dict[str, Any
     place = read_place()
     address = resolve(flag, "RAY_ADDRESS", "--address", place.address)
     if address in (None, "local"):
-        found = f"none given: an embedded one with {os.cpu_count()} cores would be started"
+        found = f"none given: raydrive would start an embedded one with {os.cpu_count()} cores"
         return [_check("cluster", True, found), _embedded(place.plain_ray), *_fits(reserved, None)]
     from raydrive.runtime.ray_cluster import (
         connection as ray_connection,  # lazy: raydrive.runtime.ray_cluster.connection, 0.008 s
@@ -185,7 +156,7 @@ def _fits(reserved: Resources | None, totals: list[dict[str, float]] | None) -> 
     else:
         never = None if ray_connection.fitting(wanted, totals) else ("", "Lower what a trial reserves.")
     fits = gangs_that_fit(wanted, reserved.nodes, reserved.strategy, totals)
-    found = f"{fits} at once, with nothing else on these machines; each reserves {reservation(reserved)}"
+    found = f"{fits} at once, if nothing else runs on these machines; each reserves {reservation(reserved)}"
     return [_check("trials of the sweep", never is None, found, never[1] if never else "")]
 
 

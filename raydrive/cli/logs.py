@@ -23,11 +23,17 @@ def logs(
     run_name: RunArgument,
     trial: TrialArgument,
     storage: StorageOption = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the trial ends.")] = False,
-    attempt: Annotated[int | None, typer.Option(help="An earlier attempt, from 1.", min=1, show_default=False)] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log until the trial ends.")] = False,
+    attempt: Annotated[
+        int | None, typer.Option(help="Number of an earlier attempt, counted from 1.", min=1, show_default=False)
+    ] = None,
     rank: Annotated[
         int | None,
-        typer.Option(help="One process of several that train together; else all, by time.", min=0, show_default=False),
+        typer.Option(
+            help="One of several processes that train together. Default: all of them, in order of time.",
+            min=0,
+            show_default=False,
+        ),
     ] = None,
 ) -> int:
     """Print what a trial wrote to stdout and stderr."""

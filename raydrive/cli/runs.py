@@ -182,7 +182,7 @@ def interrupt_on_signals() -> None:
 
 
 def _is_over_after_interrupt(run: HyperDriveRun) -> bool:
-    """Ctrl-C: a local run is interrupted and can be resumed; one on a cluster goes on without us.
+    """Ctrl-C: a local run is interrupted and can be resumed; one on a cluster continues without us.
 
     Returns:
         Whether the run had ended by itself meanwhile; then its end has been shown.
@@ -198,10 +198,10 @@ def _is_over_after_interrupt(run: HyperDriveRun) -> bool:
             _show_end(run)
             return True
     if ours:
-        say(f"Interrupted; nothing that was recorded is lost. Go on with it: raydrive resume {run.id}")
+        say(f"Interrupted; everything recorded is kept. To resume the run: raydrive resume {run.id}")
     else:
         commands = f"Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}"
-        say(f"\nThe run goes on without this terminal. {commands}")
+        say(f"\nThe run continues without this terminal. {commands}")
     return False
 
 
@@ -225,6 +225,6 @@ def _stop_trials(run: HyperDriveRun) -> None:
 def _show_end(run: HyperDriveRun) -> None:
     from raydrive.api.display.console import last_words  # lazy: rich, 0.08 s
 
-    say("The run was over before its trials could be stopped.")
+    say("The run ended before its trials could be stopped.")
     for line in last_words(run.reader):
         say(line)

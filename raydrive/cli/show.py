@@ -48,10 +48,10 @@ def list_runs(
     experiment: Annotated[
         str | None, typer.Option(help="Only this experiment.", show_default=False, autocompletion=experiments)
     ] = None,
-    limit: Annotated[int, typer.Option(help="So many at most, the newest first.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="At most this many runs, newest first.", min=1)] = 50,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """List the runs, newest first; trials are those that have ended, of all that there may be."""
+    """List the runs, newest first. The column of trials shows how many have ended, of the largest number allowed."""
     rows: list[dict[str, object]] = []
     space = workspace(storage)
     for run in space.runs(experiment, unreadable=lambda name, error: say(f"Note: {error}")):
@@ -116,12 +116,25 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             **_rules(run, stands.now, output),
             "waiting": "; ".join(sorted(set(stands.beat.waiting.values()))),
             "trouble": stands.beat.trouble,
+            **_gpu_use(stands.beat, output),
             "storage": run.uri,
             **_lineage(run, output),
         },
         output,
     )
     return EXIT_UNREADABLE if run.damage else 0
+
+
+def _gpu_use(beat: Heartbeat, output: Format) -> dict[str, object]:
+    """What all trials together use of their GPUs now; nothing where that is not known."""
+    rows = list(beat.gpu_use.values())
+    percents, held = ([row[name] for row in rows if name in row] for name in ("gpu_percent", "gpu_memory_bytes"))
+    mean, total = sum(percents) / len(percents) if percents else None, sum(held) if held else None
+    if output is not Format.TABLE:
+        return {"gpu_percent": mean, "gpu_memory_bytes": total}
+    parts = [f"{mean:.0f} % on average"] if mean is not None else []
+    parts += [f"{total / 1e9:.2f} GB together"] if total is not None else []
+    return {"gpu_use": f"{', '.join(parts)} ({len(rows)} trial{'s' * (len(rows) != 1)})"} if parts else {}
 
 
 def _counts(summary: Summary, output: Format) -> dict[str, object]:
@@ -205,14 +218,14 @@ def _lineage(run: HyperDriveRun, output: Format) -> dict[str, object]:
 
 
 def watch(run_name: RunArgument = "last", storage: StorageOption = None) -> int:
-    """Follow a run until it is over; Ctrl-C leaves it running."""
+    """Follow a run until it ends; Ctrl-C leaves it running."""
     from raydrive.api.display.console import follow  # lazy: rich, 0.05 s
 
     run = open_run(run_name, storage)
     try:
         follow(run.reader)
     except KeyboardInterrupt:
-        say(f"\nThe run goes on. Watch it again: raydrive watch {run.id}")
+        say(f"\nThe run continues. To watch it again: raydrive watch {run.id}")
         return EXIT_INTERRUPTED
     return exit_code(run)
 
@@ -221,13 +234,13 @@ def trials(
     run_name: RunArgument = "last",
     storage: StorageOption = None,
     by: Annotated[str, typer.Option("--sort", help="best or number.")] = "best",
-    top: Annotated[int, typer.Option(help="So many at most; 0 = all.", min=0)] = 0,
+    top: Annotated[int, typer.Option(help="At most this many trials; 0 = all.", min=0)] = 0,
     output: OutputOption = Format.TABLE,
     grouped: Annotated[
-        bool, typer.Option("--by-configuration", help="A row per configuration, where each is tried several times.")
+        bool, typer.Option("--by-configuration", help="One row per configuration, if each is tried several times.")
     ] = False,
 ) -> int:
-    """List the trials of a run: parameters, metric, and why each ended.
+    """List the trials of a run: parameters, metric, and the reason why each ended.
 
     An interval is one value of the primary metric.
     """
@@ -281,7 +294,7 @@ def best(
     run_name: RunArgument = "last",
     storage: StorageOption = None,
     schedule: Annotated[
-        bool, typer.Option("--schedule", help="The hyperparameters it was trained with, interval by interval, as YAML.")
+        bool, typer.Option("--schedule", help="Print the hyperparameters of each interval of its training, as YAML.")
     ] = False,
     output: OutputOption = Format.TABLE,
 ) -> int:

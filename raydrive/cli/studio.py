@@ -16,6 +16,7 @@ import typer
 from raydrive.api.display.text import size
 from raydrive.cli.completion import export_kinds, run_ids
 from raydrive.cli.console import (
+    AddressOption,
     Format,
     OutputOption,
     RunArgument,
@@ -28,6 +29,7 @@ from raydrive.cli.console import (
     tell,
 )
 from raydrive.cli.runs import workspace
+from raydrive.cli.user_requests.answers import dashboard
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 
 if TYPE_CHECKING:
@@ -64,9 +66,12 @@ def report(
     run_name: RunArgument = "last",
     storage: StorageOption = None,
     output: Annotated[
-        str, typer.Option("--output", "-o", help="The file; default: <run>.html here.", show_default=False)
+        str,
+        typer.Option(
+            "--output", "-o", help="The file to write; default: <run>.html in the current folder.", show_default=False
+        ),
     ] = "",
-    logs: Annotated[bool, typer.Option(help="Include the ends of the trials' logs.")] = True,
+    logs: Annotated[bool, typer.Option(help="Include the last lines of each trial's log.")] = True,
 ) -> int:
     """Write a run as one HTML file that needs no network and can be shared."""
     from raydrive.studio.web.report import write_report  # lazy: numpy, 0.2 s
@@ -85,34 +90,38 @@ def studio(
     run_name: Annotated[
         str | None,
         typer.Argument(
-            metavar="RUN", help="Open this run; without it, the list.", show_default=False, autocompletion=run_ids
+            metavar="RUN",
+            help="The run to open; default: the list of runs.",
+            show_default=False,
+            autocompletion=run_ids,
         ),
     ] = None,
     storage: StorageOption = None,
     host: Annotated[
-        str, typer.Option(metavar="HOST", help="Address to listen on; any but 127.0.0.1 asks for a token.")
+        str, typer.Option(metavar="HOST", help="Address to listen on; any other than 127.0.0.1 requires a token.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 = any free one.", min=0, max=65535)] = DEFAULT_PORT,
     token: Annotated[
         str | None,
-        typer.Option(help="Ask every viewer for this token.", show_default=False),
+        typer.Option(help="Require this token from every viewer.", show_default=False),
     ] = None,
     allow_control: Annotated[
         bool,
         typer.Option("--allow-control", help="Let viewers change runs: pause, edit, cancel; stop and retry trials."),
     ] = False,
-    allow_cancel: Annotated[bool, typer.Option("--allow-cancel", hidden=True, help="As --allow-control.")] = False,
+    allow_cancel: Annotated[bool, typer.Option("--allow-cancel", hidden=True, help="Same as --allow-control.")] = False,
+    address: AddressOption = None,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> int:
     """Watch runs live in a browser, on this machine or through a port-forward.
 
-    The token may also stand in the variable RAYDRIVE_STUDIO_TOKEN, where a list of processes does not show it.
+    The token may also be set in the variable RAYDRIVE_STUDIO_TOKEN, which does not appear in a process list.
     """
     from raydrive.storage.run_layout import find_run  # lazy: raydrive.storage.run_layout, 0.009 s
     from raydrive.studio.web.server import ServerSettings, serve  # lazy: aiohttp, 0.2 s
 
     if allow_cancel:
-        say("--allow-cancel is now --allow-control, which lets viewers pause and edit runs, too.")
+        say("--allow-cancel is now --allow-control, which also lets viewers pause and edit runs.")
     place = _storage(storage)
     path = ""
     if run_name is not None:
@@ -124,6 +133,7 @@ def studio(
         port=port,
         token=resolve(token, "RAYDRIVE_STUDIO_TOKEN", "--token") or "",
         allow_control=allow_control or allow_cancel,
+        address=dashboard(address),
     )
     return serve(settings, path, open_browser=browser, say=say)
 
@@ -132,15 +142,20 @@ def whatif(
     run_name: RunArgument = "last",
     policy: Annotated[
         str,
-        typer.Option("--policy", "-p", help='As in a sweep file: {"type": "bandit", "slack_factor": 0.2}, or a type.'),
+        typer.Option(
+            "--policy",
+            "-p",
+            help='A policy as in a sweep file, such as {"type": "bandit", "slack_factor": 0.2}, or a type.',
+        ),
     ] = "",
     run_code: Annotated[
-        bool, typer.Option("--run-code", help="Load a policy's class from the run's own code: executes that code here.")
+        bool,
+        typer.Option("--run-code", help="Load a policy's class from the run's code; this executes that code here."),
     ] = False,
     storage: StorageOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """Show what another policy would have stopped, saved and lost, on the curves that this run recorded."""
+    """Show what another policy would have stopped, saved and lost, using the recorded curves of this run."""
     from raydrive.core.early_stopping.policy_record import (
         RecordedPolicy,
         policy_record,
@@ -151,7 +166,10 @@ def whatif(
     history = open_story(run_name, storage)
     given, own = _with_code(history, given, run_code)
     if given is None and isinstance(own, RecordedPolicy):
-        say(f"Note: what {own.kind} would do is not shown: its code came with the run. --run-code executes it here.")
+        say(
+            f"Note: what {own.kind} would do is not shown, because its code was submitted with the run. --run-code "
+            "executes that code here."
+        )
     found = outcomes(history, choices(own) if given is None else [given])
     if output is Format.JSON:
         emit_json({"run": history.layout.run_id, "outcomes": [one.to_json() for one in found]})
@@ -170,7 +188,7 @@ def _asked_policy(policy: str) -> Policy | None:
     """The policy of ``--policy``, None without one; of another class than raydrive's as its record.
 
     Raises:
-        ConfigError: If it is no JSON, or no policy.
+        ConfigError: If it is not JSON, or no policy.
     """
     from raydrive.api.named_parts import user_policy  # lazy: raydrive.api.named_parts, 0.03 s
     from raydrive.core.early_stopping.policies import (
@@ -185,7 +203,9 @@ def _asked_policy(policy: str) -> Policy | None:
             raw = json.loads(policy)
         except (ValueError, RecursionError) as error:
             allowed = 'JSON such as {"type": "bandit", "slack_factor": 0.2}'
-            raise ConfigError(Problem("--policy", repr(policy[:200]), allowed, f"It is no JSON: {error}.")) from error
+            raise ConfigError(
+                Problem("--policy", repr(policy[:200]), allowed, f"It is not valid JSON: {error}.")
+            ) from error
     return user_policy(raw) or policy_from_json(raw, "--policy")
 
 
@@ -242,11 +262,11 @@ def _unknown(found: list[WhatIfResult]) -> list[str]:
     gap, texts = found[0].no_estimate, []
     if any(one.unknown for one in found):
         texts.append(
-            "unknown: trials that this run stopped and the policy would have let go on. What they would have reached "
+            "unknown: trials that this run stopped and the policy would not have. What they would have reached "
             "is not known" + ("." if gap else "; the further training they would have cost is estimated.")
         )
     if gap:
-        texts.append(f"How long the trials that this run stopped would have gone on is in no figure: {gap}.")
+        texts.append(f"No figure includes how long the stopped trials would have continued: {gap}.")
     return texts
 
 
@@ -256,7 +276,7 @@ def export(
         str,
         typer.Option(
             "--to",
-            help="csv, json, parquet, optuna, tensorboard or mlflow.",
+            help="Format: csv, json, parquet, optuna, tensorboard or mlflow.",
             show_default=False,
             autocompletion=export_kinds,
         ),

@@ -41,33 +41,34 @@ DRY_RUNS = 10
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep YAML file.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the file: limits.max_total_trials=5."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the file, such as limits.max_total_trials=5."),
 ]
 WithOption = Annotated[
-    list[Path] | None, typer.Option("--with", metavar="SITE.yml", help="Site settings laid over the file.")
+    list[Path] | None,
+    typer.Option("--with", metavar="SITE.yml", help="A file of site settings, which override the sweep file."),
 ]
 
 NodeOption = Annotated[
-    str, typer.Option("--node", metavar="NAME", help="The sweep node, where CONFIG is a pipeline.", show_default=False)
+    str, typer.Option("--node", metavar="NAME", help="The sweep node, if CONFIG is a pipeline.", show_default=False)
 ]
 MoreOption = Annotated[
     int | None,
-    typer.Option("--more", metavar="N", help="Add N trials to the limit of trials.", min=1, show_default=False),
+    typer.Option("--more", metavar="N", help="Raise the limit of trials by N.", min=1, show_default=False),
 ]
 UpToOption = Annotated[
     int | None,
     typer.Option(
         metavar="ENTRY",
-        help="Go on from this entry of a damaged journal; what follows it is left out for good.",
+        help="Resume a damaged journal from this entry. All later entries are discarded for good.",
         min=0,
         show_default=False,
     ),
 ]
 
 
-TotalOption = Annotated[int | None, typer.Option(help="A new limit of trials in all.", show_default=False)]
-ConcurrentOption = Annotated[int | None, typer.Option(help="A new limit of trials at a time.", show_default=False)]
-HiddenOption = Annotated[int | None, typer.Option(hidden=True, help="The same under HyperDrive's name.")]
+TotalOption = Annotated[int | None, typer.Option(help="The new total limit of trials.", show_default=False)]
+ConcurrentOption = Annotated[int | None, typer.Option(help="The new limit of concurrent trials.", show_default=False)]
+HiddenOption = Annotated[int | None, typer.Option(hidden=True, help="Same, under HyperDrive's name.")]
 """HyperDrive's name of a limit."""
 
 
@@ -86,19 +87,20 @@ def submit(
     site: WithOption = None,
     node: NodeOption = "",
     strict: Annotated[
-        bool, typer.Option("--strict", help="End the run as soon as trials log other metrics than the primary one.")
+        bool, typer.Option("--strict", help="End the run as soon as trials log metrics but not the primary one.")
     ] = False,
     from_stdout: Annotated[
-        bool, typer.Option("--metric-from-stdout", help="Find the primary metric in what trials print, by its name.")
+        bool,
+        typer.Option("--metric-from-stdout", help="Find the primary metric by its name in the output of the trials."),
     ] = False,
     from_run: Annotated[
         str | None,
         typer.Option(metavar="RUN", help="Try the best configurations of this run first.", autocompletion=run_ids),
     ] = None,
-    best: Annotated[int, typer.Option(metavar="N", help="With --from-run: so many.", min=1)] = 1,
-    detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
+    best: Annotated[int, typer.Option(metavar="N", help="With --from-run: how many.", min=1)] = 1,
+    detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver is running.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print sampled configurations and their exact commands, run nothing.")
+        bool, typer.Option("--dry-run", help="Print sampled configurations and their exact commands; run nothing.")
     ] = False,
     output: OutputOption = Format.TABLE,
 ) -> int:
@@ -117,7 +119,7 @@ def submit(
 
     if detach and target in (None, "local"):
         raise typer.BadParameter(
-            "a detached run needs a cluster: give --address auto or HOST:PORT", param_hint="--detach"
+            "a detached run needs a cluster: pass --address auto or HOST:PORT", param_hint="--detach"
         )
     with only_data():
         run = HyperDriveRun(
@@ -130,7 +132,7 @@ def submit(
         for line in run.lineage.lines():
             say(line)
         _print_run(run, output)
-        say(f"It goes on by itself. Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}")
+        say(f"It runs on its own. To watch it: raydrive watch {run.id}    To cancel it: raydrive cancel {run.id}")
         return 0
     return attend(run, output)
 
@@ -145,18 +147,20 @@ def resume(
     max_total_runs: HiddenOption = None,
     max_concurrent_runs: HiddenOption = None,
     timeout: Annotated[
-        float | None, typer.Option(help="A new limit for the run, in seconds.", show_default=False)
+        float | None, typer.Option(help="The new time limit of the run, in seconds.", show_default=False)
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Take over from a driver that seems alive.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Take over the run even if its driver seems alive.")] = False,
     up_to: UpToOption = None,
     classes: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Load the run's own policy or sampler from this folder.", show_default=False),
+        typer.Option(
+            metavar="DIR", help="Load the run's policy or sampler class from this folder.", show_default=False
+        ),
     ] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver is running.")] = False,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """Continue an interrupted run, or extend a finished one, from its storage alone."""
+    """Continue an interrupted run, or extend one that has ended; only its storage is needed."""
     from raydrive.api.submit import launch as launching  # lazy: raydrive.api.submit.launch, 0.06 s
     from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.002 s
 
@@ -180,7 +184,7 @@ def resume(
             up_to=up_to,
             classes=classes,
         )
-    say(f"Run {run.id} goes on, epoch {run.sweep.epoch}, with {len(run.sweep.trials)} trials so far.")
+    say(f"Run {run.id} continues, epoch {run.sweep.epoch}, with {len(run.sweep.trials)} trials so far.")
     for text in run.notices:
         say(f"Note: {text}")
     if detach:
@@ -222,7 +226,7 @@ def _names_of_options() -> Iterator[None]:
 
 
 def _print_run(run: HyperDriveRun, output: Format) -> None:
-    """Prints which run goes on by itself."""
+    """Prints which run continues by itself."""
     if output is Format.JSON:
         emit_json({"run": run.id, "experiment": run.experiment, "storage": run.uri})
     else:
@@ -230,11 +234,11 @@ def _print_run(run: HyperDriveRun, output: Format) -> None:
 
 
 def schema() -> int:
-    """Print the JSON Schema of a sweep file: editors complete and underline by it."""
+    """Print the JSON Schema of a sweep file, with which editors complete keys and mark errors."""
     from raydrive.sweepfile.json_schema import json_schema  # lazy: pydantic, 0.1 s
 
     print(json.dumps(json_schema(), indent=1))
-    say("Keep it in a file, and name that in a sweep's first line: # yaml-language-server: $schema=FILE")
+    say("Save it to a file, and name that file in the first line of a sweep file: # yaml-language-server: $schema=FILE")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""``track``: tells trackers what they have not been told of a run."""
+"""``track``: sends trackers what they have not received of a run."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def track(
         typer.Option(
             "--to",
             metavar="NAME=PLACE",
-            help="A tracker: mlflow=URI, wandb=PROJECT or tensorboard=DIR. Without it those of the run.",
+            help="A tracker: mlflow=URI, wandb=PROJECT or tensorboard=DIR. Default: the trackers of the run.",
             show_default=False,
         ),
     ] = None,
     storage: StorageOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """Tell MLflow, W&B or TensorBoard what they have not been told of a run; follows one that goes on."""
+    """Send MLflow, W&B or TensorBoard what they have not received of a run; follows a run that is active."""
     from raydrive.core.config.tracker_settings import (
         tracking_of,  # lazy: raydrive.core.config.tracker_settings, 0.001 s
     )
@@ -44,7 +44,7 @@ def track(
     given = dict(_pair(text) for text in to or ())
     trackers = with_absolute_paths(tracking_of(given, "--to")) if given else dict(run.config.trial.track)
     if not trackers:
-        say(f"Run {run.id} has no trackers (raydrive.track, track=). Name some: --to mlflow=http://localhost:5000")
+        say(f"Run {run.id} has no trackers (raydrive.track, track=). Name one: --to mlflow=http://localhost:5000")
         return 2
     rows: list[dict[str, Any]] = []
     for name, settings in trackers.items():

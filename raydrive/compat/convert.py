@@ -18,6 +18,8 @@ from raydrive.compat import azure_sdk
 from raydrive.compat.azure_notices import NotHereError, note
 from raydrive.compat.notebook_cells import CodeCell, Gaps, code_cells, not_made_by, python_of, written_file
 from raydrive.compat.other_tools.recognised import carried_over
+from raydrive.compat.tuners.recorded import tuning_of
+from raydrive.compat.tuners.sweep_parts import sweep_of
 from raydrive.core.config.argument_values import flag_parameters
 from raydrive.core.config.confidential import looks_secret
 from raydrive.core.config.run_config import DAY_S, Limits, RunConfig
@@ -73,7 +75,7 @@ def recorded(file: Path) -> Submission:
         source = found.submission.source_directory
         return replace(found.submission, source_directory=source.absolute() if source is not None else None)
     except Exception as error:
-        fix = "It is run up to its first experiment.submit."
+        fix = "It is executed up to its first experiment.submit."
         own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(file))]
         place = f"{own[-1].filename}:{own[-1].lineno}" if own else _syntax_place(file, error)
         if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("azureml"):
@@ -87,7 +89,7 @@ def recorded(file: Path) -> Submission:
 
 
 def _syntax_place(file: Path, error: Exception) -> str:
-    """Where a text is that is no Python."""
+    """Where a text is that is not Python."""
     inside = isinstance(error, SyntaxError) and (error.filename or "").startswith(str(file))
     return f"{error.filename}:{error.lineno}" if inside and isinstance(error, SyntaxError) else str(file)
 
@@ -128,7 +130,7 @@ def converted(submission: Submission, base: Path) -> tuple[str, list[str]]:
     """
     config = submission.config
     if config.trial.kind == "function":
-        raise ConfigError(Problem("run_config", "a Python function", "a script", "Only scripts fit into a file."))
+        raise ConfigError(Problem("run_config", "a Python function", "a script", "A file can only describe scripts."))
     out: dict[str, Any] = {"type": "sweep", "experiment_name": config.experiment}
     if config.display_name:
         out["display_name"] = config.display_name
@@ -177,10 +179,30 @@ def wanted_from(file: Path, node: str, base: Path, site: Sequence[Path] = ()) ->
     other = carried_over(file, base)
     if other is not None:
         text = _dumped(other[0])
-        load_sweep(base / file.name, text=text, site=site, defaults=nearest_settings())  # what is wrong with it is told
+        load_sweep(
+            base / file.name, text=text, site=site, defaults=nearest_settings()
+        )  # what is wrong with it is reported
         return text, other[1]
     loaded = load_sweep(file, node=node, site=site, defaults=nearest_settings())
     return converted(loaded.submission, base)
+
+
+def sweep_of_tuner(file: Path, base: Path, site: Sequence[Path] = ()) -> tuple[str, list[str]]:
+    """Returns what a script of Ray Tune's or Optuna's tunes as a sweep file, and sentences about what changed.
+
+    Args:
+        file: The script or notebook; it is run up to its first call of the tuner.
+        base: Folder that the sweep file will be in.
+        site: Files with settings of the site; they are checked with it.
+
+    Raises:
+        ConfigError: If it fails before that call, or with everything that is wrong in the sweep file.
+    """
+    tuning = tuning_of(file)
+    sweep, report = sweep_of(tuning, file, (), base)
+    text = _dumped(sweep)
+    load_sweep(base / file.name, text=text, site=site, defaults=nearest_settings())
+    return text, [f"Read as a script of {tuning.tool}.", *report]
 
 
 def _without_tuples(space: Any) -> dict[str, Any]:
@@ -316,16 +338,16 @@ def _whole(value: float) -> float | int:
 
 def _report(config: RunConfig) -> Iterator[str]:
     if config.trial.kind == "script":
-        yield "The hyperparameters, appended sorted by name in HyperDrive, stand in trial.command; the same arguments."
+        yield "HyperDrive appended the hyperparameters, sorted by name; trial.command has the same arguments."
         yield f"max_duration_minutes is limits.timeout, in seconds: {config.limits.max_duration_s or 0:g}."
-    yield f"The seed of this conversion, {config.seed}, stands in raydrive.seed; HyperDrive had none."
-    yield "What a trial reserves stands in raydrive.resources: set cpus and gpus as your machines have them."
+    yield f"raydrive.seed is the seed of this conversion, {config.seed}; HyperDrive had none."
+    yield "raydrive.resources is what a trial reserves: set cpus and gpus to fit your machines."
     for key, kind in (("early_termination", type(config.policy)), ("sampling_algorithm", type(config.sampling))):
         if kind.__module__ == "__main__":
             yield f"{key}.type is a class of the script itself: put {kind.__qualname__} into a module below trial.code."
     hidden = [name for name in config.trial.environment_variables if looks_secret(name)]
     if hidden:
-        yield f"{', '.join(hidden)}: not written down; raydrive.secrets takes them from the shell you submit from."
+        yield f"{', '.join(hidden)}: not written to the file; raydrive.secrets reads them from the submitting shell."
 
 
 def _dumped(out: dict[str, Any]) -> str:

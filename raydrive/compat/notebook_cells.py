@@ -30,7 +30,7 @@ def code_cells(file: Path) -> list[CodeCell]:
     """Returns the code cells of a notebook.
 
     Raises:
-        ConfigError: If it is no notebook.
+        ConfigError: If it is not a notebook.
     """
     try:
         cells = json.loads(file.read_text(encoding="utf-8-sig"))["cells"]
@@ -57,7 +57,7 @@ def without_installs(source: str) -> str:
 
 
 def _lines(source: str) -> Iterator[tuple[str, bool]]:
-    """The lines, and whether each goes on with a line that would change packages."""
+    """The lines, and whether each continues with a line that would change packages."""
     inside = False
     for line in source.split("\n"):
         yield line, inside
@@ -74,7 +74,7 @@ def written_file(source: str) -> tuple[str, bool, str] | None:
 
 
 def python_of(source: str) -> str:
-    """Returns what of a cell is Python: lines of magics and of the shell are left out, as many as they go on."""
+    """Returns what of a cell is Python: lines of magics and of the shell are left out, as many as they continue."""
     first = source.lstrip("\n").partition("\n")[0].strip()
     if first.startswith(_LANGUAGES) or written_file(source) is not None:
         return ""
@@ -94,7 +94,7 @@ def python_of(source: str) -> str:
 
 
 def made_by(source: str) -> set[str]:
-    """Returns the names that a cell makes: those it assigns, imports and defines; none where it is no Python."""
+    """Returns the names that a cell makes: those it assigns, imports and defines; none where it is not Python."""
     try:
         tree = ast.parse(python_of(source))
     except SyntaxError:
@@ -109,7 +109,7 @@ def made_by(source: str) -> set[str]:
 
 
 def not_made_by(source: str, line: int) -> list[str]:
-    """Returns the variables that a cell would have assigned, had it not ended in a line; none where it is no Python.
+    """Returns the variables that a cell would have assigned, had it not ended in a line; none where it is not Python.
 
     Args:
         source: The cell.
@@ -134,7 +134,7 @@ class Gaps:
     """Names, and the cell that would have made them."""
 
     def goes_on(self, cell: CodeCell, name: str, text: str) -> bool:
-        """Returns whether the notebook goes on behind a cell that failed, and notes why.
+        """Returns whether the notebook continues behind a cell that failed, and notes why.
 
         Args:
             cell: The cell.
@@ -146,7 +146,7 @@ class Gaps:
         if name == "NotHereError":
             answer = text.strip().partition("\n")[0]
         elif name == "NameError" and undefined and undefined[1] in self.missing:
-            answer = f"needs {undefined[1]}, which cell {self.missing[undefined[1]]} did not make"
+            answer = f"needs {undefined[1]}, which cell {self.missing[undefined[1]]} did not define"
         if not answer:
             return False
         self.answers.append(f"cell {cell.number}: {answer}")
@@ -170,7 +170,7 @@ def plan_of(cells: list[CodeCell], allow_installs: bool) -> Iterator[str]:
         try:
             tree: ast.AST = ast.parse(python_of(cell.source))
         except SyntaxError as error:
-            yield f"cell {cell.number}: line {error.lineno} is no Python: {error.msg}"
+            yield f"cell {cell.number}: line {error.lineno} is not Python: {error.msg}"
             continue
         aliases |= {
             alias.asname or alias.name: (node.module, alias.name)
@@ -183,5 +183,5 @@ def plan_of(cells: list[CodeCell], allow_installs: bool) -> Iterator[str]:
         submits = any(isinstance(node, ast.Attribute) and node.attr == "submit" for node in ast.walk(tree))
         said = [f"writes {written[0]}"] if written else []
         said += [f"{'runs' if allow_installs else 'does not run'} {line}" for line in wanted]
-        said += [f"goes no further than: {answer}" for answer in answers] or ["submits"] * submits
+        said += [f"stops at: {answer}" for answer in answers] or ["submits"] * submits
         yield f"cell {cell.number}: {'; '.join(said) or 'runs'}"

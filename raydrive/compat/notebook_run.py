@@ -9,28 +9,30 @@ from typing import Any
 from raydrive.compat.notebook_cells import CodeCell, Gaps, not_made_by, without_installs
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_TUNERS = "from pathlib import Path as _P; from raydrive.compat.tuners import scripts as _s; _s.stand_in(_P"
 _OURS = "from raydrive.compat import azure_sdk; azure_sdk."
 
 
-def executed(nbclient: Any, notebook: Any, folder: Path, allow_installs: bool) -> tuple[str, list[str]]:
+def executed(nbclient: Any, notebook: Any, file: Path, allow_installs: bool) -> tuple[str, list[str]]:
     """Runs the cells of a notebook, whose outputs it gets, and waits for every run that they started.
 
     Args:
         nbclient: The module.
         notebook: The notebook, of format 4.
-        folder: Where it runs.
+        file: Where it was read from, an absolute path; it runs in that folder.
         allow_installs: Whether lines that change packages are run.
 
     Returns:
         Why it failed, empty where it did not, and a sentence for each cell that only Azure's service could do.
     """
-    own = [_hidden(notebook, f"{_OURS}install()\nimport azureml.core"), _hidden(notebook, f"{_OURS}end_of_notebook()")]
+    begin = f"{_OURS}install()\nimport azureml.core\n{_TUNERS}({str(file)!r}), [])"
+    own = [_hidden(notebook, begin), _hidden(notebook, f"{_OURS}end_of_notebook()")]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     notebook.cells = [own[0], *notebook.cells, own[1]]
     client = nbclient.NotebookClient(
-        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(file.parent)}}
     )
     gaps = Gaps()
     failed = ""
@@ -41,7 +43,7 @@ def executed(nbclient: Any, notebook: Any, folder: Path, allow_installs: bool) -
             ended = _run(client, own[1], len(notebook.cells) - 1, own[1].source)
             failed = failed or _text(ended)
         except nbclient.exceptions.DeadKernelError:
-            failed = "the notebook's process died; its runs go on or are resumed: raydrive list"
+            failed = "the notebook's process died; its runs continue or can be resumed: raydrive list"
         finally:
             notebook.cells = notebook.cells[1:-1]
     return failed, gaps.answers
@@ -60,7 +62,7 @@ def _hidden(notebook: Any, source: str) -> Any:
 
 def _cells(nbclient: Any, client: Any, notebook: Any, gaps: Gaps, allow_installs: bool) -> str:
     number = 0
-    own = _hidden(notebook, f"{_OURS}finish()")  # by hand, a run is over before the next cell is started
+    own = _hidden(notebook, f"{_OURS}finish()")  # by hand, a run has ended before the next cell is started
     for index, each in enumerate(notebook.cells):
         if each.cell_type != "code" or index in (0, len(notebook.cells) - 1):
             continue
@@ -108,5 +110,5 @@ def _hint(error: Any) -> str:
     if not found:
         return ""
     if found[1].startswith("azureml"):
-        return f"\n{found[1]} is not among what raydrive provides; see docs/coming-from-azure.md"
+        return f"\n{found[1]} is not provided by raydrive; see docs/coming-from-azure.md"
     return f"\nInstall it into the Python that runs raydrive: pip install {found[1].partition('.')[0]}"

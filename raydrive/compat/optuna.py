@@ -79,16 +79,18 @@ class OptunaParameterSampling(SamplingSpec):
         usable = _samplers()
         if self.sampler == "PartialFixedSampler":
             fix = "fix a parameter in the space: choice(value)"
-            return [Problem("sampler", f"{self.sampler}, a wrapper around another one", "a sampler by itself", fix)]
+            return [
+                Problem("sampler", f"{self.sampler}, a wrapper around another one", "a sampler without a wrapper", fix)
+            ]
         if self.sampler not in usable:
             fix = did_you_mean(str(self.sampler), usable)
             return [Problem("sampler", show(self.sampler), f"one of {', '.join(usable)}", fix)]
         package = _NEEDED.get(self.sampler)
         if package is not None and importlib.util.find_spec(package) is None:
-            found = f"{self.sampler}, but not the package {package} that it needs"
+            found = f"{self.sampler}, but the package {package} that it needs is missing"
             return [Problem("sampler", found, "an installed package", f"pip install {package}")]
         if self.sampler == "GridSampler" and "search_space" in self.options:
-            return [Problem("options.search_space", "a grid of its own", "nothing: the grid is that of the space")]
+            return [Problem("options.search_space", "a grid of its own", "none: the grid is that of the search space")]
         try:
             _made(self.sampler, {**self.options, **({"search_space": {}} if self.sampler == "GridSampler" else {})}, 0)
         except (TypeError, ValueError, ImportError) as error:
@@ -102,12 +104,14 @@ class OptunaParameterSampling(SamplingSpec):
         for dimension in space.dimensions:
             count = _count(dimension)
             if count is None:
-                fix = "give it steps (quniform), or take another sampler"
-                problems.append(Problem(dimension.name, "endlessly many values", f"finitely many: {self.sampler}", fix))
+                fix = "give it steps (quniform), or use another sampler"
+                problems.append(
+                    Problem(dimension.name, "infinitely many values", f"finitely many: {self.sampler}", fix)
+                )
             else:
                 size *= count
         if not problems and self.sampler == "GridSampler" and size > _LARGEST_GRID:
-            allowed = f"{_LARGEST_GRID:,} at most, as Optuna lists them all"
+            allowed = f"at most {_LARGEST_GRID:,}, because Optuna lists them all"
             problems.append(Problem("sampler", f"a grid of {size:,} points", allowed, "sampling: grid has no limit"))
         return problems
 

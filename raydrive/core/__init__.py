@@ -1,1 +1,1 @@
-"""Judgement and sampling: pure functions of what is given, without Ray, files, clocks or threads."""
+"""Decisions and sampling: pure functions of their arguments, without Ray, files, clocks or threads."""

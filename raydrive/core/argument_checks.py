@@ -120,7 +120,7 @@ def _path(value: Any, where: str) -> list[Problem]:
     if not isinstance(text, str):
         return [Problem(where, named(value), "a path or URI: text, or a pathlib.Path")]
     if not text:
-        return [Problem(where, "an empty text", "a path or URI")]
+        return [Problem(where, "empty text", "a path or URI")]
     if len(text) > LONGEST_NAME:
         return [Problem(where, show(text), f"a path or URI of at most {LONGEST_NAME:,} characters")]
     return _text(text, where)
@@ -161,7 +161,7 @@ def mapping_of(item: ArgumentRule, several: str) -> ArgumentRule:
         found = []
         for key, each in value.items():
             wrong = _text(key, where)
-            found += [Problem(where, f"the key {named(key)}", "texts as keys")] if wrong else []
+            found += [Problem(where, f"the key {named(key)}", "strings as keys")] if wrong else []
             found += [] if wrong else item.problems(each, f"{where}.{key}")
         return found
 

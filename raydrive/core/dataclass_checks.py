@@ -63,7 +63,7 @@ def _words(hint: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(map(_words, inside))
     if origin is tuple:
-        return f"a list, each item {_words(inside[0])}"
+        return f"a list with items of {_words(inside[0])}"
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return f"an object, each value {_words(inside[1])}"
     return _NAMES.get(hint, "an object")

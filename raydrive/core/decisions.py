@@ -1,4 +1,4 @@
-"""Decisions: what the judge answers to facts; ``records.py`` makes journal lines of them."""
+"""Decisions: the sweep's answers to facts; ``records.py`` makes journal lines of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Launch:
     attempt: int
     params: Params
     resume_from: str | None = None
-    """Name of the checkpoint to go on from."""
+    """Name of the checkpoint to continue from."""
     interval: int = 0
     """Intervals already recorded up to that checkpoint; the attempt's next one is this plus 1."""
     not_before: float | None = None
@@ -36,11 +36,14 @@ class Launch:
     memory: float | None = None
     """Bytes of memory that it reserves; None = those of the run's resources."""
     why: str = ""
-    """Why a policy lets a paused trial go on; empty for every other launch."""
+    """Why a policy lets a paused trial continue; empty for every other launch."""
     source: int | None = None
     """The trial whose checkpoint ``resume_from`` is; None = its own."""
     source_interval: int | None = None
     """Intervals that the checkpoint of another trial holds, as that one counts them."""
+    last_value: float | None = None
+    """The trial's last value, where the checkpoint holds all of its intervals: returned once more by an attempt that
+    had nothing left to train, it is no new interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """End the running attempt of a trial as soon as what it has trained is in a checkpoint; it may go on later.
+    """End the running attempt of a trial as soon as what it has trained is in a checkpoint; it may continue later.
 
     A ``Stop`` by ``pause`` carries it out: in the same entry where a checkpoint of ``interval`` or later is there, else
     with the next ``Checkpointed`` of one. Once the attempt is over the trial is ``PAUSED``.
@@ -70,9 +73,9 @@ class Pause:
     interval: int = 0
     """The interval that a checkpoint has to hold before the attempt ends."""
     params: Params | None = None
-    """By ``exploit``: the hyperparameters that it goes on with; None for every other pause."""
+    """By ``exploit``: the hyperparameters that it continues with; None for every other pause."""
     resume_from: str | None = None
-    """By ``exploit``: the checkpoint of ``source`` that it goes on from."""
+    """By ``exploit``: the checkpoint of ``source`` that it continues from."""
     source: int | None = None
     """By ``exploit``: the other trial."""
     source_interval: int | None = None
@@ -81,7 +84,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """The trial is over."""
+    """The trial has ended."""
 
     trial: int
     state: str
@@ -89,7 +92,7 @@ class Close:
     by: str = ""
     """What ended a trial that was paused, as ``Stop.by``; empty for every other trial."""
     outcome: str = ""
-    """``INFEASIBLE``: the configuration cannot be trained here, which is no failure of the run. Else empty."""
+    """``INFEASIBLE``: the configuration cannot be trained here, which is not a failure of the run. Else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class EndRun:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The run is over."""
+    """The run has ended."""
 
     state: str
     why: str

@@ -4,13 +4,13 @@ RaydriveError                 exit code 1
 ├── ConfigError               exit code 2: bad input; carries every problem found, not the first
 ├── StorageError              exit code 5: a file that cannot be read or written
 │   ├── RunNotFoundError      exit code 2: no such run, or an ambiguous prefix
-│   ├── RefusedFileError      what stands there is not read: a link that leaves the run's folder, a FIFO, a device
+│   ├── RefusedFileError      what is there is not read: a link that leaves the run's folder, a FIFO, a device
 │   └── JournalError          the journal of a run cannot be written or read on
 │       └── DamagedJournalError   it is damaged; says where, and how many entries can be read
 │           └── NonsenseError         an entry makes no sense after those before it
 ├── ClusterError              exit code 5: Ray cannot be reached, or could never satisfy a request
-├── RunOverError              exit code 2: a run is over, and with these limits a resume has nothing to do
-├── StaleEpochError           a driver of the past spoke up; a newer one owns the run
+├── RunOverError              exit code 2: a run has ended, and with these limits a resume has nothing to do
+├── StaleEpochError           a replaced driver sent a call; a newer one owns the run
 ├── UnknownEventError         a trial actor sent an event that this release does not know
 ├── UserCodeError             a policy or sampling class of the user's raised; names it and the line in its file
 └── TrialError                a question about a trial that has no answer (no best trial, no such file)
@@ -64,7 +64,7 @@ def show(value: object) -> str:
     try:
         return _Shortener().repr(value)
     except Exception:  # the value's own code: __repr__, __iter__, __len__
-        return f"an object of type {type(value).__name__}, whose repr fails"
+        return f"an object of type {type(value).__name__}, whose repr() fails"
 
 
 def _part(text: str, longest: int) -> str:
@@ -82,18 +82,18 @@ def brief(text: str, longest: int = LONGEST_MESSAGE) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with what the user gave us."""
+    """One problem with the user's input."""
 
     where: str
     """Path of the offending key (``search_space.lr.min_value``), or the name of the argument."""
     found: str
-    """What stands there, as the user wrote it."""
+    """What is there, as the user wrote it."""
     allowed: str
-    """What may stand there."""
+    """What is allowed there."""
     fix: str = ""
-    """What to do about it; empty when ``allowed`` already says it."""
+    """What to do about it; empty if ``allowed`` already shows it."""
     place: str = ""
-    """``file:line:column`` when the input came from a file; filled in by whoever knows the file."""
+    """``file:line:column`` when the input came from a file; filled in by the code that knows the file."""
 
     def shown(self) -> Problem:
         """Returns the problem as it is displayed: shortened, in one line, a confidential value left out."""
@@ -144,7 +144,7 @@ class StorageError(RaydriveError):
 
 
 class RunNotFoundError(StorageError):
-    """No run has the given name, or several do."""
+    """No run has the given name, or the name is ambiguous."""
 
     exit_code = 2
 
@@ -168,7 +168,7 @@ class NonsenseError(DamagedJournalError):
 
 
 class RefusedFileError(StorageError):
-    """What stands in the place of a file is not opened: a link that leads out of the folder, a FIFO, a device."""
+    """What is in the place of a file is not opened: a link that leads out of the folder, a FIFO, a device."""
 
 
 class ClusterError(RaydriveError):
@@ -178,13 +178,13 @@ class ClusterError(RaydriveError):
 
 
 class RunOverError(RaydriveError, ValueError):
-    """A run is over, and with the limits that were given nothing is left to do; the message has the command that is."""
+    """A run has ended, and its limits leave nothing to do; the message has the command that extends it."""
 
     exit_code = 2
 
 
 class StaleEpochError(RaydriveError):
-    """A driver of the past spoke up: a newer one has taken over the run."""
+    """A replaced driver sent a call: a newer one has taken over the run."""
 
 
 class UnknownEventError(RaydriveError):
@@ -200,7 +200,7 @@ class TrialError(RaydriveError):
 
 
 _LONGEST_WORD, _MOST_KNOWN = 200, 2_000
-"""Comparing costs the product of the lengths; a longer word is no misspelling."""
+"""Comparing costs the product of the lengths; a longer word is not a misspelling."""
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
@@ -255,7 +255,7 @@ def known_values(
         given: What was written.
         known: The keys.
         where: Its path.
-        allowed: What is allowed in place of something that is no mapping.
+        allowed: What is allowed in place of something that is not a mapping.
         problems: Takes what is wrong.
     """
     if not isinstance(given, Mapping):

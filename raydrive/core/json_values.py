@@ -1,4 +1,4 @@
-"""JSON values: copies with containers of their own, dataclasses as JSON, and what JSON has no form for."""
+"""JSON values: copies with separate containers, dataclasses as JSON, and what JSON has no form for."""
 
 from __future__ import annotations
 

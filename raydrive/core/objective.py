@@ -1,4 +1,4 @@
-"""What of a trial's curve is its result: its best point, its last one, its worst one, or the mean of the last few.
+"""The value of a trial's curve that counts as its result: the best, last or worst, or the mean of the last few.
 
 Trials are ranked by it, the run's best trial is the one where it is best, and samplers learn from it. Policies compare
 bests, as HyperDrive's do, whatever the objective is.

@@ -24,6 +24,6 @@ def own_names(names: Iterable[str]) -> list[str]:
 
 
 def most_names(names: Iterable[str], most: int) -> tuple[str, ...]:
-    """Returns so many names at most, each once, in order; those of ranks above 0 come last."""
+    """Returns this many names at most, each once, in order; those of ranks above 0 come last."""
     once = dict.fromkeys(names)
     return (*own_names(once), *filter(is_of_rank, once))[:most]

@@ -32,7 +32,7 @@ Params = Mapping[str, Any]
 # Trial states.
 QUEUED, RUNNING, COMPLETED, CANCELED, FAILED = "Queued", "Running", "Completed", "Canceled", "Failed"
 PAUSED = "Paused"
-"""No attempt is under way, nothing is reserved, and the trial may go on later from its checkpoint."""
+"""No attempt is under way, nothing is reserved, and the trial may continue later from its checkpoint."""
 TERMINAL = frozenset({COMPLETED, CANCELED, FAILED})
 OUTPUTS, METRICS = "outputs", "metrics"
 """What a ``Noted`` is about that names files missing from the storage."""
@@ -68,7 +68,7 @@ class Suggested:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """The sampler chose a paused trial to go on, in place of a new configuration."""
+    """The sampler chose a paused trial to continue, in place of a new configuration."""
 
     at: float
     trial: int
@@ -325,7 +325,7 @@ def load(line: str | bytes) -> Entry:
     if not records or type(records[0]).__name__ not in _FACTS:
         raise JournalError(f"a journal entry begins with a fact, found {line[:80]!r}")
     if any(type(record).__name__ not in _DECISIONS for record in records[1:]):
-        raise JournalError(f"after the fact of a journal entry come decisions, found {line[:200]!r}")
+        raise JournalError(f"the fact of a journal entry is followed by decisions, found {line[:200]!r}")
     return cast(Entry, (records[0], tuple(records[1:])))
 
 

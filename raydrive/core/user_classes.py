@@ -25,7 +25,7 @@ from raydrive.core.errors import ConfigError, Problem, UserCodeError, did_you_me
 REFERENCE = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\s:]+$"
 """A regular expression for ``module:QualName``."""
 _PACKAGE = __name__.partition(".")[0]
-_PROTOCOL = "Make it a dataclass, or give the class to_json() and a class method from_json(raw)."
+_PROTOCOL = "Make it a dataclass, or add to_json() and a class method from_json(raw) to the class."
 FindClass = Callable[[str], "type | None"]
 """Returns the class of a recorded type, or None where there is none of that name."""
 
@@ -59,11 +59,11 @@ def parameters_of(value: Any, reserved: Collection[str], where: str) -> dict[str
 
     Args:
         value: The object.
-        reserved: Keys of the record that are no parameters.
+        reserved: Keys of the record that are not parameters.
         where: What the object is, for errors.
 
     Raises:
-        ConfigError: If they cannot be told, or are no JSON.
+        ConfigError: If they cannot be determined, or are not JSON.
     """
     kind = type(value)
     if own_method(kind, "to_json") is not None:
@@ -84,14 +84,14 @@ def constructor_arguments(value: Any, reserved: Collection[str], where: str) -> 
         where: What the object is, for errors.
 
     Raises:
-        ConfigError: If the object does not keep one of them, or one is no JSON.
+        ConfigError: If the object does not keep one of them, or one is not JSON.
     """
     kind, found, problems = type(value), dict[str, Any](), list[Problem]()
     for name in _accepted(kind):
         if hasattr(value, name) and name not in reserved:
             found[name] = getattr(value, name)
         elif name in ("type", "learns"):
-            fix = "The record keeps other things under that name: call it otherwise."
+            fix = "The record uses that name for something else: rename the argument."
             problems.append(Problem(f"{where}.{name}", f"an argument of {type_name(kind)}", "another name", fix))
         elif name not in reserved:
             text = f"an argument of {type_name(kind)} that its objects do not keep"
@@ -135,7 +135,7 @@ def _plain(value: Any) -> Any:
 
 def _not_json(name: str, value: Any, where: str) -> Iterator[Problem]:
     """What keeps a parameter from being recorded and read again as what it is."""
-    allowed = "JSON: numbers, texts, true and false, None, lists and dicts of them"
+    allowed = "JSON: numbers, strings, true and false, None, lists and dicts of them"
     value = _plain(value)
     try:
         again = json.loads(json.dumps(value, allow_nan=False))
@@ -143,7 +143,7 @@ def _not_json(name: str, value: Any, where: str) -> Iterator[Problem]:
         yield Problem(f"{where}.{name}", f"{show(value)} ({error})", allowed, _PROTOCOL)
         return
     if again != value:
-        fix = f"It would come back as {show(again)}. {_PROTOCOL}"
+        fix = f"It would be restored as {show(again)}. {_PROTOCOL}"
         yield Problem(f"{where}.{name}", show(value), allowed, fix)
 
 
@@ -176,7 +176,9 @@ def class_of(
     if kind is None:
         raise ConfigError(Problem(f"{where}.type", show(name), f"a {what} of raydrive's, or module:Class"))
     if not fits(kind):
-        raise ConfigError(Problem(f"{where}.type", show(name), allowed, "See docs/extending.md for one of 20 lines."))
+        raise ConfigError(
+            Problem(f"{where}.type", show(name), allowed, "See docs/extending.md for an example of 20 lines.")
+        )
     return kind
 
 

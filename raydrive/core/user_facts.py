@@ -19,7 +19,7 @@ class Edited:
     """1 for the first edit of a run, one more for each that followed."""
     patch: Mapping[str, Any]
     """What changed, in the form of ``config.json``: of ``limits`` and ``trial`` single fields, of ``policy`` and
-    ``sampling`` all of it."""
+    ``sampling`` all of it, of ``rules`` whole rules by name (None = none any more; of ``notify`` ``on`` alone)."""
     by: str = ""
     """Who it was, as far as is known: ``ada@laptop``."""
     rejudge: bool = False
@@ -39,7 +39,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """A user opened a trial again that was over."""
+    """A user opened a trial again that had ended."""
 
     at: float
     trial: int
@@ -55,13 +55,13 @@ class RunPaused:
     at: float
     by: str = ""
     now: bool = False
-    """Whether running trials pause, too, and do not go on to their end."""
+    """Whether running trials pause, too, and do not continue to their end."""
     why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RunUnpaused:
-    """A user asked that the run go on."""
+    """A user asked that the run continue."""
 
     at: float
     by: str = ""
@@ -69,7 +69,7 @@ class RunUnpaused:
 
 @dataclass(frozen=True, slots=True)
 class StopAsked:
-    """A user stopped a trial as a policy does: it is no failure, and its curve counts."""
+    """A user stopped a trial as a policy does: it is not a failure, and its curve counts."""
 
     at: float
     trial: int

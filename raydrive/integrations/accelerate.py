@@ -33,7 +33,7 @@ class RaydriveTrial:
         self._trial = TrialReport(None, checkpoint, every_n)
 
     def resume(self) -> int:
-        """Loads the state to go on from; returns the step it was saved at, 0 at the beginning."""
+        """Loads the state to continue from; returns the step it was saved at, 0 at the beginning."""
         state, step = self._trial.saved(_STATE), self._trial.saved(_STEP)
         if state is None or step is None:
             return 0

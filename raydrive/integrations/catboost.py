@@ -3,7 +3,7 @@
     callback = RaydriveCallback()
     CatBoostClassifier(iterations=100, **callback.snapshot).fit(X, y, eval_set=valid, callbacks=[callback])
 
-CatBoost writes its snapshot after the round that follows, so an attempt that goes on may train that round again.
+CatBoost writes its snapshot after the round that follows, so an attempt that continues may train that round again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class RaydriveCallback:
 
     @property
     def snapshot(self) -> dict[str, Any]:
-        """Arguments of CatBoost's classes: that it writes its snapshot, and goes on from an earlier attempt's."""
+        """Arguments of CatBoost's classes: that it writes its snapshot, and continues from an earlier attempt's."""
         if not self._trial.saves:
             return {}
         earlier = self._trial.saved(_SNAPSHOT)
@@ -41,7 +41,7 @@ class RaydriveCallback:
         return {"save_snapshot": True, "snapshot_file": self._file, "snapshot_interval": 0}
 
     def after_iteration(self, info: Any) -> bool:
-        """Takes what CatBoost hands over after a round; returns that training goes on."""
+        """Takes what CatBoost passes after a round; returns that training continues."""
         if self._trial.due():
             values = {
                 f"{data}-{metric}": series[-1]

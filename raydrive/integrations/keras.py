@@ -17,7 +17,7 @@ _WEIGHTS, _EPOCH = "state.weights.h5", "epoch.json"
 
 
 class RaydriveCallback(keras.callbacks.Callback):
-    """Logs ``logs`` at the end of each epoch, with weights and optimizer as a checkpoint; goes on from one by itself.
+    """Logs ``logs`` at the end of each epoch, with weights and optimizer as a checkpoint; continues from one by itself.
 
     Args:
         metrics: Names to log (``None`` = all); a mapping has Keras's names by the names to log.
@@ -30,14 +30,14 @@ class RaydriveCallback(keras.callbacks.Callback):
         self._trial = TrialReport(metrics, checkpoint, every_n)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Loads the checkpoint to go on from, and leaves out the epochs that are done."""
+        """Loads the checkpoint to continue from, and leaves out the epochs that are done."""
         weights, epoch = self._trial.saved(_WEIGHTS), self._trial.saved(_EPOCH)
         if weights is None or epoch is None:
             return
         if not self.model.built:
             raise ValueError(
-                "RaydriveCallback: the model has no weights yet to load a checkpoint into; give it an Input layer, or "
-                "call model.build(shape) before fit"
+                "RaydriveCallback: the model has no weights yet into which to load a checkpoint; add an Input layer, "
+                "or call model.build(shape) before fit"
             )
         if getattr(self.model, "optimizer", None) is not None and not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
@@ -47,7 +47,7 @@ class RaydriveCallback(keras.callbacks.Callback):
             self.model._initial_epoch = json.load(file)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Takes what Keras hands over after an epoch."""
+        """Takes what Keras passes after an epoch."""
         if not self._trial.due():
             return
         model = self.model

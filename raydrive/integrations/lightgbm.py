@@ -39,7 +39,7 @@ class RaydriveCallback:
 
     @property
     def model(self) -> str | None:
-        """File of the model to go on from, for ``init_model``; None at the beginning."""
+        """File of the model to continue from, for ``init_model``; None at the beginning."""
         return self._trial.saved(_MODEL)
 
     def rounds(self, total: int) -> int:
@@ -52,7 +52,7 @@ class RaydriveCallback:
         return max(1, total - done)
 
     def __call__(self, env: Any) -> None:
-        """Takes what LightGBM hands over after a round."""
+        """Takes what LightGBM passes after a round."""
         if not self._trial.due() or (self._total is not None and env.iteration >= self._total):
             return
         values = {f"{data}-{metric}": value for data, metric, value, *_ in env.evaluation_result_list or ()}

@@ -46,7 +46,7 @@ class RaydriveCallback(Callback):
 
     @property
     def ckpt_path(self) -> str | None:
-        """File of the checkpoint to go on from, for ``trainer.fit``; None at the beginning."""
+        """File of the checkpoint to continue from, for ``trainer.fit``; None at the beginning."""
         return self._trial.saved(_CHECKPOINT)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:

@@ -22,11 +22,11 @@ _MODEL = "model.joblib"
 
 
 class PartialFitLoop:
-    """Epochs of ``partial_fit`` that go on where an earlier attempt was killed.
+    """Epochs of ``partial_fit`` that continue where an earlier attempt was killed.
 
     Args:
         model: The estimator; ``loop.model`` is the one to train, which may come from a checkpoint.
-        epochs: How many epochs there are in all.
+        epochs: How many epochs there are in total.
         checkpoint: Whether the model is saved with each report.
         every_n: Only every n-th report is logged.
     """

@@ -35,7 +35,7 @@ class RaydriveCallback(TrainerCallback):
 
     @property
     def ckpt_path(self) -> str | None:
-        """Folder of the checkpoint to go on from, for ``trainer.train``; None at the beginning."""
+        """Folder of the checkpoint to continue from, for ``trainer.train``; None at the beginning."""
         return self._trial.saved(_CHECKPOINT)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:

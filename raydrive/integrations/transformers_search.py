@@ -24,7 +24,7 @@ def hyperparameter_search(
 ) -> BestRun:
     """Tunes a ``Trainer``, as its own ``hyperparameter_search`` does with Optuna or Ray Tune.
 
-    Each trial gets a copy of the trainer, sets the hyperparameters among its arguments, and makes the model anew.
+    Each trial gets a copy of the trainer, sets the hyperparameters among its arguments, and makes the model again.
 
     Args:
         trainer: A ``Trainer`` with ``model_init``. It is pickled, its data too.

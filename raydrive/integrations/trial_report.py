@@ -50,7 +50,7 @@ class TrialReport:
 
     @property
     def saves(self) -> bool:
-        """Whether a checkpoint is saved with the next report: not outside a trial, where nobody would go on from it."""
+        """Whether a checkpoint is saved with the next report: not outside a trial, where it would not be used."""
         return self.checkpoint and not self.run.offline
 
     def due(self) -> bool:
@@ -59,7 +59,7 @@ class TrialReport:
         return self._calls % self.every_n == 0
 
     def saved(self, name: str) -> str | None:
-        """Returns the path of a file or folder in the checkpoint to go on from; None where there is none."""
+        """Returns the path of a file or folder in the checkpoint to continue from; None where there is none."""
         folder = self.run.resume_from
         path = os.path.join(folder, name) if folder is not None else ""
         return path if path and os.path.exists(path) else None
@@ -78,7 +78,7 @@ class TrialReport:
         if wanted and not found:
             there = ", ".join(map(repr, numbers)) or "no number"
             asked = ", ".join(map(repr, wanted.values()))
-            raise KeyError(f"metrics: found {there}; expected {asked}; name one that is there, or metrics=None for all")
+            raise KeyError(f"metrics: found {there}; expected {asked}; name one of these, or use metrics=None for all")
         return found
 
     def report(self, values: Mapping[str, Any], step: float, save: Callable[[str], None] | None = None) -> None:

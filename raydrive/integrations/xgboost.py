@@ -35,7 +35,7 @@ class RaydriveCallback(xgboost.callback.TrainingCallback):
 
     @property
     def model(self) -> str | None:
-        """File of the model to go on from, for ``xgb_model``; None at the beginning."""
+        """File of the model to continue from, for ``xgb_model``; None at the beginning."""
         return self._trial.saved(_MODEL)
 
     def rounds(self, total: int) -> int:
@@ -45,7 +45,7 @@ class RaydriveCallback(xgboost.callback.TrainingCallback):
         return max(0, total - int(xgboost.Booster(model_file=self.model).num_boosted_rounds()))
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        """Takes what XGBoost hands over after a round; returns False: training goes on."""
+        """Takes what XGBoost passes after a round; returns False: training continues."""
         if self._trial.due():
             values = {
                 f"{data}-{metric}": series[-1][0] if isinstance(series[-1], tuple) else series[-1]

@@ -41,7 +41,7 @@ def is_loss(error: BaseException) -> bool:
     """Whether an actor, its node or what it answered is gone.
 
     An error that the call itself raised is none, nor are arguments or an answer that cannot be sent: it would come
-    again and again, wherever the attempt is started anew. It is a failure of the attempt.
+    again and again, wherever the attempt is started again. It is a failure of the attempt.
     """
     return isinstance(error, RayError) and not isinstance(error, RayTaskError | RaySystemError)
 
@@ -67,7 +67,7 @@ def reason(error: BaseException) -> str:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "an error without a text"
+    return lines[-1][:300] if lines else "an error without a message"
 
 
 def is_refusal(error: BaseException) -> bool:

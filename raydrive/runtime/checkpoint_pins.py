@@ -1,4 +1,4 @@
-"""Which checkpoints other trials go on from: no trial actor deletes one of them."""
+"""Which checkpoints other trials continue from: no trial actor deletes one of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Taken = tuple[int, int]
 
 
 def needed(sweep: Sweep) -> dict[int, Taken]:
-    """Returns the checkpoints of other trials that trials go on from next, or would if they were lost now, by trial."""
+    """Returns, by trial, the checkpoints of other trials that it continues from next, or would if it were lost now."""
     if sweep.config.rules.population is None:
         return {}
     found = {}
@@ -39,7 +39,7 @@ class CheckpointPins:
         """What is in the storage, as far as this driver has written it."""
 
     def update(self, wanted: Mapping[int, Taken]) -> None:
-        """Writes what is new and removes what is needed no more.
+        """Writes what is new and removes what is no longer needed.
 
         Raises:
             StorageError: If that cannot be done; it is tried again with the next call.

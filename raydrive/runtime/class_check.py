@@ -1,4 +1,4 @@
-"""Loads a submission's classes as its driver will, in a process of its own, and says what stands in the way.
+"""Loads a submission's classes as its driver will, in a separate process, and reports what prevents it.
 
 The process imports the user's code; the one that submits stays as it is. It reads what to load as JSON from its
 standard input (``folder``, ``pickle``, ``policy``, ``sampling``, ``seed``, ``maximize``) and answers with a line of
@@ -49,8 +49,10 @@ def check(request: Mapping[str, Any]) -> dict[str, Any]:
             command, input=json.dumps(request), capture_output=True, text=True, timeout=TIMEOUT_S, errors="replace"
         )
     except subprocess.TimeoutExpired as error:
-        found = f"{kind}, which is not there after {TIMEOUT_S:.0f} s"
-        raise ConfigError(Problem(where, found, allowed, "What takes so long belongs into a method.")) from error
+        found = f"{kind}, which was not loaded within {TIMEOUT_S:.0f} s"
+        raise ConfigError(
+            Problem(where, found, allowed, "Move slow code from the constructor or module into a method.")
+        ) from error
     lines = [line.removeprefix(ANSWER) for line in done.stdout.splitlines() if line.startswith(ANSWER)]
     if not lines:
         last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
@@ -65,7 +67,7 @@ def check(request: Mapping[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """What the new process does."""
     request = json.loads(sys.stdin.read())
-    with contextlib.redirect_stdout(sys.stderr):  # what the user's modules print is no answer
+    with contextlib.redirect_stdout(sys.stderr):  # what the user's modules print is not an answer
         answer = _answer(request)
     print(f"\n{ANSWER}{json.dumps(answer)}", flush=True)
 
@@ -100,8 +102,8 @@ def _checked(classes: UserClasses, name: str, request: Mapping[str, Any]) -> dic
     again = build(written)
     if record(again) != written or _differs(made, again):
         found = f"{type_name(type(made))}, built again from {show(written)} as another object"
-        fix = "Keep all of its state in its parameters; give it to_json() and a class method from_json(raw) if need be."
-        raise ConfigError(Problem(name, found, "an object that its record gives back", fix))
+        fix = "Keep all state in the parameters, or define to_json() and a class method from_json(raw)."
+        raise ConfigError(Problem(name, found, "an object that can be rebuilt from its recorded form", fix))
     if name == "policy" and own_method(type(made), "needs") is not None:
         try:
             made.needs()

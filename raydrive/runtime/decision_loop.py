@@ -15,7 +15,7 @@ from raydrive.core import records
 from raydrive.core.records import Close, Decision, Estimated, Fact, Finish, Launch, Resumed, Stop, Suggested, Ticked
 from raydrive.core.search.protocol import PatientSampler
 from raydrive.core.search.trial_record import GAIN, Continuation, Later, Suggestion, TrialRecord
-from raydrive.core.sweep.edits import sampler_now
+from raydrive.core.sweep.edits import asks_anew, sampler_now
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.user_changes import GIVEN
 from raydrive.core.user_facts import Edited
@@ -35,10 +35,10 @@ class TrialRunner(Protocol):
         """Starts an attempt; ``Began``, ``Reported`` and one of ``Ended`` or ``Lost`` follow as facts."""
 
     def stop(self, stop: Stop) -> None:
-        """Ends an attempt now; ``Ended`` follows. An attempt that is not there any more is no error."""
+        """Ends an attempt now; ``Ended`` follows. An attempt that is no longer there is not an error."""
 
     def close(self, close: Close) -> None:
-        """Lets go of what was kept for a trial that is over."""
+        """Releases what was kept for a trial that has ended."""
 
     def finish(self, finish: Finish) -> None:
         """Ends what the run has in use."""
@@ -98,7 +98,7 @@ class DecisionLoop:
         batch = Batch()
         for fact in facts:
             self._judge_one(fact, batch)
-            if isinstance(fact, Edited) and "sampling" in fact.patch:
+            if isinstance(fact, Edited) and asks_anew(fact.patch):
                 self.sampler = self.made_sampler()
         while not more and (answer := self._next()):
             for fact in answer:
@@ -143,7 +143,8 @@ class DecisionLoop:
             history: The trials so far; for another thread a copy.
         """
         number, sampler = len(self.sweep.trials), self.sampler
-        if self.sweep.free_slots:
+        # Not by free slots: for a moment there may be none, and "no paused trial is worth it" would then end the run.
+        if number < self.sweep.limits.max_total_runs:
             return lambda: (number, sampler.ask(number, history))
         # No further trial may begin: only a sampler that chooses among paused ones is asked, for one of them.
         go_on: Callable[[Sequence[TrialRecord]], Answer] = getattr(sampler, "go_on", _nothing)

@@ -42,7 +42,7 @@ def start_driver(
 
     Args:
         layout: The run folder.
-        outlives: Whether the cluster goes on without this process; then the driver does too.
+        outlives: Whether the cluster continues without this process; then the driver does too.
         limits: Limits that a resume changes.
         secrets: Values of the trials' secrets by name.
 
@@ -109,7 +109,7 @@ def find_driver(layout: RunLayout) -> Any:
 
     heartbeat = read_heartbeat(layout)
     address = heartbeat.address
-    never = ClusterError(f"run {layout.run_id} has no driver: it has never started")
+    never = ClusterError(f"run {layout.run_id} has no driver: it was never started")
     if not ray.is_initialized():
         if not address:
             raise never
@@ -126,7 +126,7 @@ def find_driver(layout: RunLayout) -> Any:
         raise never
     raise ClusterError(
         f"run {layout.run_id} has no live driver on the cluster at {address}. "
-        f"Go on with it: raydrive resume {layout.run_id}"
+        f"To resume it: raydrive resume {layout.run_id}"
     )
 
 
@@ -172,7 +172,7 @@ def is_driver_of(driver: Any, layout: RunLayout) -> bool | None:
 
 
 def _create(actor_class: Any, layout: RunLayout, options: Mapping[str, Any], *arguments: object) -> Any:
-    """Creates the driver actor; one of the same folder is over, or to be taken over from, and is killed.
+    """Creates the driver actor; one of the same folder that has ended, or is to be replaced, is killed.
 
     Raises:
         ClusterError: If an actor of that name is another folder's driver.

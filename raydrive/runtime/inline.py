@@ -1,4 +1,4 @@
-"""Trials in this very process, one after the other: for debugging, notebooks and tests.
+"""Trials in this process, one after the other: for debugging, notebooks and tests.
 
 Everything but the runner is the real thing: judge, samplers, policies, journal lines. Breakpoints stop where they
 stand, ``print`` prints, and what a trial changes (globals, the working directory) stays changed for the next one.
@@ -94,13 +94,13 @@ class InlineRunner:
             return
         for launch in [each for each in self._queue if (each.trial, each.attempt) == (stop.trial, stop.attempt)]:
             self._queue.remove(launch)
-            self._unbegun.append(Ended(self._now(), stop.trial, stop.attempt, STOPPED, "stopped before it began"))
+            self._unbegun.append(Ended(self._now(), stop.trial, stop.attempt, STOPPED, "stopped before it started"))
 
     def close(self, close: Close) -> None:
-        """Nothing is kept for a trial that is over."""
+        """Nothing is kept for a trial that has ended."""
 
     def finish(self, finish: Finish) -> None:
-        """Nothing is kept for a run that is over."""
+        """Nothing is kept for a run that has ended."""
 
     def run(self, loop: DecisionLoop) -> None:
         """Works through what is launched until nothing is.
@@ -120,7 +120,7 @@ class InlineRunner:
                     self._current = None
 
     def tick(self, loop: DecisionLoop) -> None:
-        """Tells the judge the time when that matters."""
+        """Sends the sweep the time when that matters."""
         due = loop.sweep.due_at
         if due is not None and self._now() >= due:
             loop.take([Ticked(self._now())])
@@ -169,7 +169,7 @@ class InlineRunner:
         files = checkpoint_files(folder, number)
         files.parent.mkdir(parents=True)
         (folder / STAGED / f"{name}{wire.SAVED}").rename(files)
-        kept = {(each.source, each.resume_from) for each in self._queue}  # other trials go on from them
+        kept = {(each.source, each.resume_from) for each in self._queue}  # other trials continue from them
         for old in numbers[: max(0, len(numbers) + 1 - self._config.trial.keep_checkpoints)]:
             if (int(folder.name), str(old)) not in kept:
                 shutil.rmtree(root / f"{old:05d}")
@@ -197,7 +197,14 @@ class _Attempt(wire.Client):
         self._folder = Path()
         recorded = Recorded.of(launch.recorded, launch.first_step, launch.last_step)
         self._reader = ReportReader(
-            runner.metric, launch.interval, runner.time(), self._tell, recorded, self._announced.append, self._note
+            runner.metric,
+            launch.interval,
+            runner.time(),
+            self._tell,
+            recorded,
+            self._announced.append,
+            self._note,
+            last_value=launch.last_value,
         )
         self._trouble: BaseException | None = None
         self._over = False
@@ -251,7 +258,7 @@ class _Attempt(wire.Client):
             TrialStopped: If the trial is to stop.
             TypeError: If a value has no JSON form.
         """
-        # As it would arrive through a socket; the trial may go on changing it.
+        # As it would arrive through a socket; the trial may continue changing it.
         received: dict[str, Any] = json.loads(wire.encode(message))
         with self._mutex:
             if self._over:
@@ -302,8 +309,8 @@ def run_inline(
         train: The training function.
         writer: The journal; None = the run leaves no record.
         now: Returns the time, seconds since the epoch.
-        files: Directory for the trials' files; None = a temporary one, gone when the run is over. The checkpoints of
-            trials that go on with earlier ones stand there as in a run folder.
+        files: Directory for the trials' files; None = a temporary one, gone when the run has ended. The checkpoints of
+            trials that continue with earlier ones stand there as in a run folder.
         warm_start: What the run got from earlier ones.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a run keeps on a node (code, fetched inputs): held while an actor of the run lives there, and swept later.
+"""What a run keeps on a node (code, fetched inputs): locked while an actor of the run lives there, and evicted later.
 
 Actors are killed without a word, so none of them can tidy up at the end, and the next one of the same run may want the
 same inputs in a moment. The next actor on a node removes a folder that was not held for a day.
@@ -95,7 +95,7 @@ def _remove(held: Path) -> None:
                 if path.is_dir() and path.name not in _HOLD_FILES:
                     remove_tree(path)
             return
-        held.unlink()  # first: a process that waits for the lock makes the folder anew
+        held.unlink()  # first: a process that waits for the lock makes the folder again
         remove_tree(held.parent)
     finally:
         os.close(lock)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def private_folder(parent: str = "/tmp") -> Path:
-    """A folder that only this user can enter, with a path short enough for sockets (108 bytes in all).
+    """A folder that only this user can enter, with a path short enough for sockets (108 bytes in total).
 
     It is the same one for all processes of the user, also where another user has taken the usual name.
 

@@ -75,10 +75,6 @@ class DriverActor:
         """Takes a batch of events of an attempt."""
         return await self._work.report(trial, attempt, epoch, events)
 
-    async def cancel(self, trial: int | None, why: str) -> bool:
-        """Ends one trial, or the whole run."""
-        return await self._work.cancel(trial, why)
-
     async def steer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Records what a user asks for."""
         return await self._work.steer(request)
@@ -88,7 +84,7 @@ class DriverActor:
         await self._work.interrupt(grace_s)
 
     async def wait(self) -> None:
-        """Returns when the run is over or interrupted."""
+        """Returns when the run has ended or was interrupted."""
         await self._work.wait()
 
     async def view(self) -> dict[str, Any]:
@@ -96,7 +92,7 @@ class DriverActor:
         return await self._work.view()
 
     async def sees(self, name: str) -> bool:
-        """Tells whether a file of this name is in the run folder."""
+        """Returns whether a file of this name is in the run folder."""
         return await self._work.sees(name)
 
 
@@ -152,6 +148,10 @@ class TrialActor:
         """Takes the driver's sign of life."""
         await self._work.renew(epoch)
 
+    async def gpu_use(self) -> dict[str, float]:
+        """Returns what its trial uses of its GPUs now; empty = not known."""
+        return self._work.gpu_use
+
     async def run(
         self,
         epoch: int,
@@ -181,7 +181,7 @@ class TrialActor:
         return await self._work.log(trial, attempt, sender, number, messages)
 
     async def put_parts(self, epoch: int, trial: int, attempt: int, number: int, names: Mapping[int, str]) -> list[Any]:
-        """Brings the parts of a checkpoint that lie on its node to the storage."""
+        """Uploads the parts of a checkpoint on its node to the storage."""
         return await self._work.put_parts(epoch, trial, attempt, number, names)
 
     async def drop_parts(self, epoch: int, trial: int, attempt: int, names: Mapping[int, str] | None) -> None:

@@ -41,7 +41,7 @@ class SimulatedRunner:
         model: Gives the curve of a trial.
         start_s: Virtual seconds from the launch to the first line of the process.
         stop_s: Virtual seconds from the stop to the dead process.
-        checkpoint_every: Each trial saves a checkpoint whenever it has logged so many more intervals, which takes no
+        checkpoint_every: Each trial saves a checkpoint whenever it has logged this many more intervals, which takes no
             time; 0 = never.
     """
 

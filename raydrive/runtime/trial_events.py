@@ -83,7 +83,7 @@ class ExitedEvent(NamedTuple):
 
 
 class LostEvent(NamedTuple):
-    """The attempt cannot go on, through no fault of the trial; the last event."""
+    """The attempt cannot continue, through no fault of the trial; the last event."""
 
     at: float
     why: str
@@ -130,7 +130,7 @@ _KINDS = {event: kind for kind, event in _CLASSES.items()}
 
 def pack(events: Iterable[TrialEvent]) -> list[WireEvent]:
     """Returns events as they go from process to process."""
-    # What is not known is no field: actors of earlier releases send none, and their drivers expect none.
+    # What is not known is not a field: actors of earlier releases send none, and their drivers expect none.
     return [
         (_KINDS[type(event)], *(event[:-1] if type(event) is EndedEvent and event.usage is None else event))
         for event in events
@@ -172,10 +172,10 @@ def _check(event: Any) -> None:
     Raises:
         UnknownEventError: If this release has no event of its kind.
     """
-    fix = "The trial actor runs another release of raydrive: install the same one on all nodes"
+    fix = "The trial actor runs another version of raydrive: install the same version on all nodes"
     kind = event[0] if isinstance(event, tuple | list) and event else None
     if not isinstance(kind, str):
-        raise UnknownEventError(f"its trial actor sent {show(event)}, which is no event. {fix}")
+        raise UnknownEventError(f"its trial actor sent {show(event)}, which is not an event. {fix}")
     event_class = _CLASSES.get(kind)
     if event_class is None:
         known = ", ".join(_CLASSES)

@@ -110,7 +110,7 @@ class UserClasses:
             known = installed(group)
             target = known.get(name.casefold(), "")
             if not target:
-                allowed = ", ".join([*known, "module:Class of a class of your own"])
+                allowed = ", ".join([*known, "module:Class, the name of your class"])
                 raise ConfigError(Problem(where, show(name), allowed, did_you_mean(name, list(known))))
         return imported(target, where, name)
 
@@ -121,7 +121,7 @@ def imported(target: str, where: str = "type", name: str = "") -> type:
     Args:
         target: The class.
         where: What names it, for errors.
-        name: What stands there, where that is another name.
+        name: What is there, where that is another name.
 
     Raises:
         ConfigError: If there is no such module or class, or its module cannot be imported.
@@ -129,8 +129,10 @@ def imported(target: str, where: str = "type", name: str = "") -> type:
     module, _, path = target.partition(":")
     shown = show(name or target)
     if module == "__main__":
-        fix = "Put it into a module of the submitted code; in Python, give the object itself."
-        raise ConfigError(Problem(where, f"{shown}, a class of the script that submitted", "a class in a module", fix))
+        fix = "Put it into a module of the submitted code; in Python, pass the object itself."
+        raise ConfigError(
+            Problem(where, f"{shown}, a class of the script that submitted", "a class defined in a module", fix)
+        )
     try:
         found: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -139,7 +141,7 @@ def imported(target: str, where: str = "type", name: str = "") -> type:
             allowed = "a module in the submitted code (trial.code, source_directory), or in an installed package"
             raise ConfigError(Problem(where, f"{shown}, but no module {missing}", allowed)) from error
         allowed = "a module that can be imported where the driver runs"
-        fix = "Put it beside the class into the submitted code, or install it there."
+        fix = "Put it next to the class in the submitted code, or install it there."
         raise ConfigError(Problem(where, f"{shown} ({reason(error)})", allowed, fix)) from error
     except (Exception, SystemExit) as error:  # the user's code
         raise ConfigError(Problem(where, f"{shown} ({reason(error)})", "a module that can be imported")) from error
@@ -165,7 +167,7 @@ def read_classes(data: bytes) -> dict[str, type]:
     try:
         found: dict[str, type] = pickle.loads(data)
     except (Exception, SystemExit) as error:  # imports what the classes use
-        allowed = "classes whose code, and what it imports, is there where the driver runs"
+        allowed = "classes whose code and imports are available where the driver runs"
         fix = "Put it into one module with the class, into a script's source directory, or into an installed package."
         raise ConfigError(Problem("policy, sampling", reason(error), allowed, fix)) from error
     for name, kind in found.items():

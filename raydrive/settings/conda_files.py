@@ -49,7 +49,7 @@ def environment_of(
 
     Args:
         tool: ``uv`` or ``conda``.
-        given: A conda file by its ending (``.yml``, ``.yaml``), or what stands in one; else a requirements file.
+        given: A conda file by its ending (``.yml``, ``.yaml``), or what is in one; else a requirements file.
         base: Folder that relative paths start from.
         where: Path of the key, for errors.
 
@@ -144,7 +144,7 @@ def _without_sdk(lines: list[str]) -> list[str]:
 
 
 def packages_of(conda: Mapping[str, Any]) -> list[str]:
-    """Returns what a conda file names, as it stands there."""
+    """Returns what a conda file names, as it is there."""
     return [*(str(one) for one in _listed(conda) if isinstance(one, str)), *map(str, _of_pip(conda))]
 
 

@@ -45,7 +45,7 @@ def _memory(value: Any) -> Any:
 
 
 def _log_limit(value: Any) -> int:
-    """Bytes of a log, or an amount with a unit; 0 is no limit."""
+    """Bytes of a log, or an amount with a unit; 0 is not a limit."""
     try:
         number = int(_memory(value))
     except (ValueError, OverflowError):
@@ -61,7 +61,7 @@ def _strict(value: Any) -> int:
         return int(value)
     number = from_text(value)
     if not isinstance(number, int) or number < 0:
-        raise refusal("true, false, or a number of reports without the primary metric that a trial may make")
+        raise refusal("true, false, or the number of reports that a trial may make without the primary metric")
     return number
 
 
@@ -192,7 +192,7 @@ class OwnKeys(Section):
     lease_s: Amount | None = None
     first_failures: CountOrNone | None = None
     strict: Annotated[int, Check(_strict, accepts={"type": ["boolean", "integer"], "minimum": 0})] | None = None
-    """End the run as soon as its trials log other metrics than the primary one; a number: after so many reports."""
+    """End the run as soon as its trials log other metrics than the primary one; a number: after this many reports."""
     max_losses: CountOrNone | None = None
     finish_when: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["finish_when"]))] = None
     """What ends the run before its trials are used up."""
@@ -205,7 +205,7 @@ class OwnKeys(Section):
     repeats: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["repeats"]))] = None
     """How often a configuration is tried, with different seeds."""
     population: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["population"]))] = None
-    """Population based training: trials go on from checkpoints of better ones, with other hyperparameters."""
+    """Population based training: trials continue from checkpoints of better ones, with other hyperparameters."""
     storage_patience_s: Seconds | None = None
     log_limit: Annotated[int, Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
     metrics: MetricKeys | None = None

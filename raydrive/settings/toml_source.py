@@ -29,7 +29,7 @@ def parse_toml(text: str, name: str) -> Node:
         name: What to call it in places.
 
     Raises:
-        ConfigError: If the text is no TOML, or goes beyond a bound.
+        ConfigError: If the text is not TOML, or goes beyond a bound.
     """
     raw = _toml_values(text, name)
     places = dict(_toml_places(text, name))
@@ -61,7 +61,7 @@ def _toml_places(text: str, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _toml_values(text: str, name: str) -> dict[str, Any]:
-    """Returns what a TOML file holds; a ``ConfigError`` where it is no TOML, or goes beyond a bound."""
+    """Returns what a TOML file holds; a ``ConfigError`` where it is not TOML, or goes beyond a bound."""
     if len(text) > MOST_CHARACTERS:
         raise ConfigError(Problem(name, f"{len(text):,} characters", f"at most {MOST_CHARACTERS:,}", place=name))
     tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
@@ -75,7 +75,7 @@ def _toml_values(text: str, name: str) -> dict[str, Any]:
     except RecursionError:
         raise ConfigError(_too_deep(name)) from None
     except (ValueError, OverflowError):  # Python's own bound, for a decimal number; times out of range
-        found = f"a number of more than {MOST_DIGITS:,} digits, or a time that there is not"
+        found = f"a number of more than {MOST_DIGITS:,} digits, or a time that does not exist"
         raise ConfigError(Problem("TOML", found, _ALLOWED, place=name)) from None
     problems = list(_problems(raw, name))
     if problems:

@@ -26,7 +26,7 @@ class Node:
     key_place: str = ""
     """Place of the key that names it; empty for list items and the root."""
     text: str | None = None
-    """A scalar as written when it stands there without quotes; None otherwise."""
+    """A scalar as written when it is there without quotes; None otherwise."""
     raw: str = ""
     """A scalar's source, quotes and block markers included; for finding places inside it."""
 

@@ -64,7 +64,7 @@ def parse_yaml(text: str, name: str) -> tuple[Node, list[Problem]]:
         name: What to call the file in places.
 
     Raises:
-        ConfigError: If the text is no YAML, or holds several documents, or nothing.
+        ConfigError: If the text is not YAML, or holds several documents, or nothing.
     """
     from ruamel.yaml import YAML  # lazy: ruamel, 0.008 s
     from ruamel.yaml.error import MarkedYAMLError, YAMLError  # lazy: ruamel, 0.009 s
@@ -84,11 +84,11 @@ def parse_yaml(text: str, name: str) -> tuple[Node, list[Problem]]:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         found = f"the character {chr(error.character)!r}" if hasattr(error, "character") else str(error)
         raise ConfigError(Problem("YAML", found, "printable text", place=f"{name}:{line}:1")) from None
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:  # of ruamel, for what is no YAML
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:  # of ruamel, for what is not YAML
         raise ConfigError(Problem("YAML", str(error), "YAML", place=name)) from None
     if root is None:
         fix = "A sweep file begins with 'type: sweep'; see configs/digits.yaml."
-        raise ConfigError(Problem("the file", "nothing in it", "a mapping of keys to values", fix, f"{name}:1:1"))
+        raise ConfigError(Problem("the file", "an empty file", "a mapping of keys to values", fix, f"{name}:1:1"))
     builder = _Builder(text, name)
     return builder.build(root, "", ""), builder.problems
 
@@ -137,7 +137,7 @@ def parse_value(text: str, place: str) -> Node:
     """Returns a value given on the command line, read as YAML; everything in it has the same place.
 
     Raises:
-        ConfigError: If it is no YAML.
+        ConfigError: If it is not YAML.
     """
     if not text.strip():
         return Node(None, place, place, "")
@@ -185,7 +185,7 @@ class _Builder:
         if isinstance(node.value, str):
             return self._scalar(node, where, place, key_place)
         if id(node) in self._open:
-            self._wrong(node, where, "an alias of something it is part of", "aliases of other values")
+            self._wrong(node, where, "an alias of a value that contains it", "aliases of other values")
             return Node(None, place, key_place)
         self._open.add(id(node))
         value: Any
@@ -240,7 +240,7 @@ class _Builder:
             if key == "<<" and key_node.style is None:
                 inherited = {**inherited, **_inherit(child)}
             elif key in out:
-                fix = f"It already stands on line {first[key]}; remove one of the two."
+                fix = f"It is already on line {first[key]}; remove one of the two."
                 self._wrong(key_node, inner, f"the key {key!r} a second time", "each key once", fix)
             else:
                 out[key] = child
@@ -262,18 +262,18 @@ def _inherit(node: Node) -> dict[str, Node]:
     return out
 
 
-_ENORMOUS = "Many numbers are written as randint or quniform; aliases (*name) repeat what they stand for."
-_INDENTATION = "Check the indentation of this line and of the one above; both the same for keys of one mapping."
+_ENORMOUS = "Write many numbers as randint or quniform; aliases (*name) repeat the value they refer to."
+_INDENTATION = "Check the indentation of this line and the one above; keys of one mapping have the same indentation."
 # Begins of ruamel's messages: found, allowed, fix, and whether the place is where it began rather than where it failed.
 _SYNTAX: tuple[tuple[str, str, str, str, bool], ...] = (
     (
         "mapping values are not allowed",
-        "a ':' where no key can end",
-        "one 'key: value' per line, deeper keys indented below",
+        "a ':' where a key cannot end",
+        "one 'key: value' per line, with nested keys indented below it",
         "Quote a value that contains ': ', or check the indentation.",
         False,
     ),
-    ("found character '\\t'", "a tab", "spaces", "YAML is indented with spaces only.", False),
+    ("found character '\\t'", "a tab", "spaces", "Indent YAML with spaces only.", False),
     (
         "found undefined alias",
         "a value that begins with '*'",
@@ -286,7 +286,7 @@ _SYNTAX: tuple[tuple[str, str, str, str, bool], ...] = (
     ("expected ',' or '}'", "a '{' that is never closed, or a ',' missing", "{key: value, other: value}", "", True),
     (
         "expected <block end>",
-        "a line that does not fit what stands above it",
+        "a line that does not fit the lines above it",
         "keys of one mapping",
         _INDENTATION,
         False,

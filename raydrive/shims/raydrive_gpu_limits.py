@@ -93,9 +93,9 @@ def _share() -> int:
 
 
 def _apply(limit: Callable[[Any], None], module: Any) -> None:
-    """Limits a library; where that is not possible it goes on without, and the trial's log has the reason."""
+    """Limits a library; where that is not possible it continues without, and the trial's log has the reason."""
     try:
         limit(module)
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
-        print(f"raydrive: the share of the GPU's memory does not hold for {module.__name__}: {text}", file=sys.stderr)
+        print(f"raydrive: the limit of GPU memory does not apply to {module.__name__}: {text}", file=sys.stderr)

@@ -25,7 +25,7 @@ class ClientBuilder:
 
     def __init__(self, address: Any) -> None:
         raise RayRefusedError(
-            "raydrive: Ray was started or joined in a trial, and this run has ray_in_trials: none; allowed: trials "
-            "without Ray. To have trials join the run's cluster, write ray_in_trials: join below raydrive: in the "
+            "raydrive: Ray was started or joined in a trial, but this run has ray_in_trials: none; allowed: trials "
+            "without Ray. To let trials join the run's cluster, write ray_in_trials: join under raydrive: in the "
             "sweep file, or HyperDriveConfig(..., ray_in_trials='join')"
         )

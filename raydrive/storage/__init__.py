@@ -1,1 +1,1 @@
-"""Where runs are kept: folders behind paths and URIs, the journal, code, trial files. Knows nothing of Ray."""
+"""Where runs are stored: folders behind paths and URIs, the journal, code, trial files. Independent of Ray."""

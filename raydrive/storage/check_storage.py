@@ -53,7 +53,7 @@ def _write(folder: Folder, name: str) -> None:
         folder.write_whole(name, _BYTES)
         found = folder.read_or_none(name)
         if found != _BYTES:
-            raise StorageError(f"cannot rely on {folder}: what was written there a moment ago reads back as {found!r}")
+            raise StorageError(f"cannot rely on {folder}: data that was just written there reads back as {found!r}")
     except BaseException:
         with contextlib.suppress(StorageError):
             folder.delete(name)

@@ -29,14 +29,14 @@ FILES = "files"
 ODD = "odd"
 """Folder of files whose names the store does not take."""
 PIN = "resumed.json"
-"""In a trial's folder of checkpoints: the one that its latest attempt goes on from."""
+"""In a trial's folder of checkpoints: the one that its latest attempt continues from."""
 TAKEN = "taken-by-"
-"""Beginning of the names of files beside it: the one that another trial goes on from, with that trial's number."""
+"""Beginning of the names of files beside it: the one that another trial continues from, with that trial's number."""
 _BLOCK = 1 << 20
 
 
 class UnstorableCheckpointError(StorageError):
-    """A folder can be no checkpoint, however often it is tried; the message says what in it stands in the way."""
+    """A folder can be no checkpoint, however often it is tried; the message says what in it is in the way."""
 
 
 class DamagedCheckpointError(StorageError):
@@ -94,7 +94,7 @@ def publish(
         within: Folders that links in it may lead to; empty = all are followed.
 
     Raises:
-        UnstorableCheckpointError: If something in it is no file, or cannot be read.
+        UnstorableCheckpointError: If something in it is not a file, or cannot be read.
         StorageError: If it cannot be written; then it does not count, and it may be tried again.
     """
     number = next_number(layout, trial)
@@ -134,7 +134,7 @@ def put_files(
         What the manifest has as files and links.
 
     Raises:
-        UnstorableCheckpointError: If something in it is no file, or cannot be read.
+        UnstorableCheckpointError: If something in it is not a file, or cannot be read.
         StorageError: If it cannot be written.
     """
     folder = layout.checkpoint(trial, number)
@@ -188,7 +188,7 @@ def _whole(local: Path, links: dict[str, str], within: Sequence[Path]) -> Iterat
     if left_out:
         what = ", ".join(f"{legible(name)} ({kind})" for name, kind in list(left_out.items())[:5])
         more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
-        raise UnstorableCheckpointError(f"it would not be whole without {what}{more}")
+        raise UnstorableCheckpointError(f"it would not be complete without {what}{more}")
     yield from found
 
 
@@ -288,19 +288,19 @@ def fetch_checkpoint(layout: RunLayout, trial: int, manifest: Manifest, into: Pa
             )
     for name, goal in manifest.links.items():
         if not _stays(name, goal):
-            raise DamagedCheckpointError(f"{what}: {legible(name)} is a link to somewhere else")
+            raise DamagedCheckpointError(f"{what}: {legible(name)} is a link that leads elsewhere")
         (into / name).parent.mkdir(parents=True, exist_ok=True)
         (into / name).symlink_to(goal)
     return into
 
 
 def name_of(source: int | None, name: str | None) -> str | None:
-    """Returns what an attempt is told to go on from: ``7``, or ``3/7`` for the checkpoint of another trial."""
+    """Returns what an attempt is told to continue from: ``7``, or ``3/7`` for the checkpoint of another trial."""
     return name if source is None or name is None else f"{source}/{name}"
 
 
 def pin(layout: RunLayout, trial: int, attempt: int, number: int) -> None:
-    """Records which checkpoint an attempt goes on from: none deletes it, not even a lost one that still trains.
+    """Records which checkpoint an attempt continues from: none deletes it, not even a lost one that still trains.
 
     Raises:
         StorageError: If that cannot be written.
@@ -310,7 +310,7 @@ def pin(layout: RunLayout, trial: int, attempt: int, number: int) -> None:
 
 
 def pinned(layout: RunLayout, trial: int) -> int | None:
-    """Returns the checkpoint that the latest resumed attempt of a trial goes on from, None when there is none.
+    """Returns the checkpoint that the latest resumed attempt of a trial continues from, None when there is none.
 
     Raises:
         StorageError: If the storage cannot be read.
@@ -323,7 +323,7 @@ def pinned(layout: RunLayout, trial: int) -> int | None:
 
 
 def pin_for(layout: RunLayout, trial: int, taker: int, number: int) -> None:
-    """Records that another trial goes on from a checkpoint: none deletes it until ``unpin_for``.
+    """Records that another trial continues from a checkpoint: none deletes it until ``unpin_for``.
 
     Args:
         layout: The run.
@@ -348,7 +348,7 @@ def unpin_for(layout: RunLayout, trial: int, taker: int) -> None:
 
 
 def _taken(layout: RunLayout, trial: int) -> set[int]:
-    """The checkpoints of a trial that other trials go on from.
+    """The checkpoints of a trial that other trials continue from.
 
     Raises:
         StorageError: If the storage cannot be read.
@@ -362,7 +362,7 @@ def _taken(layout: RunLayout, trial: int) -> set[int]:
 
 
 def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool, upto: int | None = None) -> list[int]:
-    """Deletes all checkpoints but the last ones, the one with the best value, and those an attempt goes on from.
+    """Deletes all checkpoints but the last ones, the one with the best value, and those an attempt continues from.
 
     What uploads left that were interrupted goes too.
 
@@ -386,7 +386,7 @@ def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool, upto
         sign = 1.0 if maximize else -1.0
         keep.add(max(valued, key=lambda manifest: sign * (manifest.value or 0.0)).number)
     gone = [manifest.number for manifest in complete if manifest.number not in keep]
-    if gone:  # looked up last: an attempt may just be going on from one of them
+    if gone:  # looked up last: an attempt may just be continuing from one of them
         kept = {pinned(layout, trial), *_taken(layout, trial)}
         gone = [number for number in gone if number not in kept]
     for number in gone:
@@ -400,7 +400,7 @@ def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool, upto
 
 
 def remove_all(layout: RunLayout, trial: int) -> None:
-    """Deletes all checkpoints of a trial that is over.
+    """Deletes all checkpoints of a trial that has ended.
 
     Args:
         layout: The run.

@@ -1,4 +1,4 @@
-"""Checksums: a flipped bit, a lost line of the journal or a hole of zeros in it is seen where it is.
+"""Checksums: they locate a flipped bit, a lost line of the journal or a run of zeros in it.
 
     [{"kind":"Reported",...}]#1a2b3c4d      the first line of an append
     [{"kind":"Reported",...}]+5e6f7a8b      each further line of the same append

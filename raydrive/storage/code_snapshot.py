@@ -67,7 +67,7 @@ def snapshot(
     Args:
         source_dir: The directory.
         storage: The workspace's storage.
-        max_bytes: Limit on the files' bytes in all.
+        max_bytes: Limit on the files' bytes in total.
         max_files: Limit on the number of files.
 
     Raises:

@@ -100,7 +100,7 @@ def _bring(uri: str, target: Path, folder: bool) -> None:
             place.get_file(name, target / name)
         if not names:
             hint = "check the address; for a single file write type: uri_file"
-            raise StorageError(f"cannot fetch {redact(uri)}: there is no file below it. Hint: {hint}")
+            raise StorageError(f"cannot fetch {redact(uri)}: it contains no file. Hint: {hint}")
         return
     parts = urllib.parse.urlsplit(uri)
     above, name = posixpath.split(parts.path.rstrip("/"))
@@ -118,15 +118,15 @@ def _check_names(uri: str, names: Sequence[str]) -> None:
     for name in names:
         parts = name.split("/")
         if any(part in ("", ".", "..") or "\0" in part for part in parts):
-            odd.append(f"{legible(name)!r} is no name inside a folder")
+            odd.append(f"{legible(name)!r} is not a valid name inside a folder")
         elif any(len(to_bytes(part)) > LONGEST_NAME for part in parts):
             odd.append(f"a part of {legible(name)[:60]!r}... has more than {LONGEST_NAME} bytes")
         elif any("/".join(parts[:depth]) in files for depth in range(1, len(parts))):
             odd.append(f"{legible(name)!r} is below a file")
     if odd:
         more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
-        hint = "rename them there, or name a folder without them"
-        raise StorageError(f"cannot fetch {redact(uri)} whole: {'; '.join(odd[:5])}{more}. Hint: {hint}")
+        hint = "rename them there, or use a folder without them"
+        raise StorageError(f"cannot fetch {redact(uri)} completely: {'; '.join(odd[:5])}{more}. Hint: {hint}")
 
 
 def _download(url: str, target: Path) -> None:

@@ -62,9 +62,9 @@ def _fix(pattern: object) -> str | None:
         return ""
     bare = pattern.removeprefix("!")
     if bare.startswith("#"):
-        return f"This is a comment; for such a name write '\\{bare}'."
+        return f"This is a comment; for a name that begins with # write '\\{bare}'."
     if bare.startswith("~") or ".." in bare.split("/"):
-        return "What is outside the working directory stays where it is."
+        return "Files outside the working directory stay where they are."
     try:
         pathspec.GitIgnoreSpec.from_lines([pattern])
     except ValueError as error:

@@ -2,7 +2,7 @@
 
 Beside the logs an attempt's folder has ``order_0.jsonl``, ``order_1.jsonl``, ..., one of each node: lines
 ``[seconds since the epoch, rank, bytes so far]``, one for each look at which a log had another size than before. What
-stands in a log between two of them was written in that time. A log without such lines is shown after the others.
+is in a log between two of them was written in that time. A log without such lines is shown after the others.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class RankLogs:
                 log.rest = b""
 
     def skip(self, most: int) -> None:
-        """Goes on near the end, before anything is read: of all logs together so many bytes are left.
+        """Continues near the end, before anything is read: of all logs together this many bytes are left.
 
         Raises:
             StorageError: If the storage cannot be listed, or a log not be read.
@@ -156,7 +156,7 @@ class RankLogs:
             at, rank, size = json.loads(line)
             at, rank, size = float(at), int(rank), int(size)
         except (ValueError, TypeError, ArithmeticError, RecursionError):
-            return  # a line that is no look, such as one that was written by half
+            return  # a line that is not a look, such as one that was written by half
         if rank < 0 or size < 0 or at != at:
             return
         log = self._logs.setdefault(rank, _Log())
@@ -166,7 +166,7 @@ class RankLogs:
         log.looks.append([at, size])
 
     def _cut(self, log: _Log, by: int) -> None:
-        """A log's middle has been dropped: what stood behind it stands so many bytes earlier now."""
+        """A log's middle has been dropped: what stood behind it stands this many bytes earlier now."""
         head = self._head
         for look in log.looks:
             if look[1] > head:

@@ -108,8 +108,8 @@ class RunLayout:
         folder = as_folder(storage).child(experiment, run_id)
         if not folder.make(exclusive=True):
             raise StorageError(
-                f"cannot begin run {run_id}: {folder} exists already, and a run never starts over in a folder that has "
-                "one. Hint: resume it, or choose another id"
+                f"cannot begin run {run_id}: {folder} already exists, and a new run needs a new "
+                "folder. Hint: resume the existing run, or choose another id"
             )
         return cls(folder, experiment, run_id)
 
@@ -150,7 +150,7 @@ class RunLayout:
         return self.folder.child("code")
 
     def trial(self, trial: int) -> Folder:
-        """Returns a trial's folder: what is read there never stands outside the run's, whatever the trial linked to."""
+        """Returns a trial's folder: what is read there never is outside the run's, whatever the trial linked to."""
         return self.folder.contained().child("trials", f"{trial:05d}")
 
     def attempt(self, trial: int, attempt: int) -> Folder:
@@ -188,7 +188,7 @@ class RunLayout:
             StorageError: If the run has one already, or it cannot be written.
         """
         if not self.folder.create_exclusive(_CONFIG, checked_json(data), private=private):
-            raise StorageError(f"cannot write {self.folder.place_of(_CONFIG)}: the run has its configuration already")
+            raise StorageError(f"cannot write {self.folder.place_of(_CONFIG)}: the run already has its configuration")
 
     def read_config(self) -> bytes:
         """Returns the run's configuration.
@@ -209,7 +209,7 @@ class RunLayout:
             StorageError: If it is there already, or cannot be written.
         """
         if not self.folder.create_exclusive(_HERITAGE, checked_lines(data)):
-            raise StorageError(f"cannot write {self.folder.place_of(_HERITAGE)}: the run has it already")
+            raise StorageError(f"cannot write {self.folder.place_of(_HERITAGE)}: the run already has it")
 
     def read_warm_start(self) -> bytes:
         """Returns what earlier runs brought.
@@ -223,7 +223,7 @@ class RunLayout:
         if content is None:
             raise StorageError(
                 f"{self.folder.place_of(name)} is damaged: it is not what was written when the run was submitted. "
-                "Hint: put the file back from a copy; all else of the run is untouched"
+                "Hint: restore the file from a backup; the rest of the run is intact"
             )
         return content
 
@@ -284,7 +284,7 @@ class RunLayout:
         return self.folder.read_or_none(_DRIVER) or self.folder.read_or_none(_DRIVER) or None
 
     def write_tracker(self, name: str, data: bytes) -> None:
-        """Overwrites how far a tracker was told of the run.
+        """Records up to which entry a tracker has received the run.
 
         Raises:
             StorageError: If it cannot be written.
@@ -292,7 +292,7 @@ class RunLayout:
         self.folder.child(_TRACKERS).write_whole(f"{name}.json", data, durable=False)
 
     def read_tracker(self, name: str) -> bytes | None:
-        """Returns how far a tracker was told of the run, None if it never was.
+        """Returns up to which entry a tracker has received the run; None if it has received nothing.
 
         Raises:
             StorageError: If it cannot be read.
@@ -394,7 +394,7 @@ def find_run(storage: Place, reference: str) -> RunInfo:
             raise RunNotFoundError(
                 f"no run {show(reference)}: {root} has no experiment {show(experiment)}. Hint: {hint}"
             )
-        raise RunNotFoundError(f"no run {show(reference)}: there are no runs in {root}. Hint: is the storage right?")
+        raise RunNotFoundError(f"no run {show(reference)}: there are no runs in {root}. Hint: check the storage")
     if rest == "last":
         return runs[-1]
     exact = [run for run in runs if run.run_id == rest]
@@ -409,7 +409,7 @@ def _several(found: Sequence[RunInfo], *, named: bool) -> str:
     """Which runs a reference means; ``named`` = all have the very id, in different experiments."""
     names = ", ".join(f"{run.experiment}/{run.run_id}" if named else run.run_id for run in reversed(found[-10:]))
     more = f" and {len(found) - 10} more" if len(found) > 10 else ""
-    return f"means {len(found)} runs: {names}{more}. Hint: write more of the id"
+    return f"means {len(found)} runs: {names}{more}. Hint: write a longer prefix of the id"
 
 
 def _similar(runs: Sequence[RunInfo], name: str) -> str:

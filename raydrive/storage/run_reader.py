@@ -1,6 +1,6 @@
-"""Reading a run from its folder: what it was given, how far it is, and how it stands.
+"""Reading a run from its folder: what it was given, how far it is, and its state.
 
-All that shows a run, or builds on it, stands on ``RunReader``: ``HyperDriveRun``, charts and tables, the studio, warm
+All that shows a run, or builds on it, is on ``RunReader``: ``HyperDriveRun``, charts and tables, the studio, warm
 start and ``resume``. It needs no Ray and writes nothing but where ``cut`` is asked for.
 """
 
@@ -28,13 +28,13 @@ from raydrive.storage.run_layout import Place, RunLayout
 POLL_S = 0.2
 """Seconds between two looks at a run."""
 MOST_REWINDS = 10
-"""Times that one ``refresh`` begins anew since entries were withdrawn; each is a driver that was superseded."""
+"""Times that one ``refresh`` begins again since entries were withdrawn; each is a driver that was superseded."""
 ASK_AFTER_S = SILENT_S / 3
 """Age of a heartbeat, in seconds, after which its driver is asked where it can be."""
 
 
 class RunReader:
-    """A run as it is read from its folder, again and again as it goes on.
+    """A run as it is read from its folder, again and again as it continues.
 
     The cost of a ``refresh`` is that of what is new, not of the run.
 
@@ -101,7 +101,7 @@ class RunReader:
 
     @property
     def lineage(self) -> Lineage:
-        """The earlier runs it was warm-started from, and the trials of theirs that go on here."""
+        """The earlier runs it was warm-started from, and the trials of theirs that continue here."""
         return self.config.lineage
 
     def child_id(self, number: int) -> str:
@@ -185,7 +185,7 @@ class RunReader:
         return [*filter(None, [self.damage]), *self.journal.notices, *filter(None, [torn])]
 
     def cut(self, entries: int) -> None:
-        """Leaves out all of the journal behind an entry, for good, and reads the run as it is then.
+        """Discards everything in the journal after an entry, for good, and reads the resulting run.
 
         What is left out stays in its files until they are compacted.
 
@@ -227,7 +227,7 @@ class RunReader:
         return beat
 
     def status(self, now: float | None = None) -> RunStatus:
-        """Returns how the run stands, as far as its journal has been read.
+        """Returns the state of the run, as far as its journal has been read.
 
         Args:
             now: Seconds since the epoch; None = the clock's.
@@ -240,7 +240,7 @@ class RunReader:
         return summarize(self.sweep, time.time())
 
     def watch(self, interval_s: float = POLL_S) -> Iterator[Summary]:
-        """Yields the summary again and again until the run is over or its driver is gone.
+        """Yields the summary again and again until the run has ended or its driver is gone.
 
         Args:
             interval_s: Seconds between two looks, above 0.
@@ -262,7 +262,8 @@ class RunReader:
     def rows(self) -> list[dict[str, Any]]:
         """Returns the trials as flat dicts, by number."""
         stands, now = self.status(), time.time()
-        return [row_json(row(self.sweep, one, now, interrupted=stands.interrupted)) for one in self.sweep.trials]
+        known: dict[str, Any] = {"interrupted": stands.interrupted, "gpu_use": stands.beat.gpu_use}
+        return [row_json(row(self.sweep, one, now, **known)) for one in self.sweep.trials]
 
     def reports(self, number: int | None = None) -> Iterator[Reported]:
         """Yields the recorded reports of one trial, or of all, in order of arrival.
@@ -304,7 +305,7 @@ def read_given(layout: RunLayout) -> tuple[RunConfig, WarmStartData]:
     try:
         return config, load(layout.read_warm_start())
     except JournalError as error:
-        raise JournalError(f"what earlier runs brought to {layout.run_id} cannot be read: {error}") from error
+        raise JournalError(f"the warm-start data of {layout.run_id} cannot be read: {error}") from error
 
 
 def read_config(layout: RunLayout) -> RunConfig:
@@ -324,7 +325,7 @@ def read_config(layout: RunLayout) -> RunConfig:
             ) from error
         raise StorageError(
             f"cannot read the configuration of run {layout.run_id}: {layout.folder}/config.json is damaged "
-            f"({type(error).__name__}: {error}). Hint: put the file back from a copy; all else of the run is untouched"
+            f"({type(error).__name__}: {error}). Hint: restore the file from a backup; the rest of the run is intact"
         ) from error
 
 

@@ -1,8 +1,9 @@
 """Data that all trials of a run read, kept once: files that each process maps into memory, read-only.
 
-An array of numpy is a ``.npy`` file, a table of pyarrow an Arrow IPC file. Anything else is pickled, with the large
-buffers in it (arrays in a dict, the columns of a DataFrame) behind the pickle, from where they are mapped, too.
-Processes of one node share the pages of a file; what they copy out of it is their own.
+An array of numpy is a ``.npy`` file; a table of pyarrow and a frame or series of pandas are Arrow IPC files. Anything
+else is pickled, with the large buffers in it (arrays in a dict, frames whose columns Arrow cannot keep) behind the
+pickle, from where they are mapped, too. Processes of one node share the pages of a file; what they copy out of it is
+their own.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from raydrive import variables, wire
+from raydrive.storage.shared_frames import NotTakenError, is_frame, read_frame, write_frame
 
 PREFIX = "data."
 """What the names of the inputs begin with that stand for such files."""
-_NPY, _ARROW, _PICKLE = ".npy", ".arrow", ".pickle"
+_NPY, _ARROW, _FRAME, _PICKLE = ".npy", ".arrow", ".frame", ".pickle"
 _MAGIC = b"raydrive-data-1\n"
 _ALIGNED = 64
 """Bytes that a buffer's place in a file is a multiple of, as in ``.npy`` and Arrow files."""
@@ -45,13 +47,14 @@ class DataFunction:
         return self.function(params, **{name: read_shared(files[PREFIX + name]) for name in self.names})
 
 
-def write_shared(value: Any, folder: Path, name: str) -> Path:
+def write_shared(value: Any, folder: Path, name: str, tell: Callable[[str], None] = lambda _: None) -> Path:
     """Writes a value into a folder and returns the file.
 
     Args:
         value: Any value that can be pickled.
         folder: The folder; it exists.
         name: Name of the file, without the ending that tells its kind.
+        tell: Is called with the reason where a frame of pandas is pickled.
 
     Raises:
         OSError: If it cannot be written.
@@ -67,8 +70,21 @@ def write_shared(value: Any, folder: Path, name: str) -> Path:
         path = folder / f"{name}{_ARROW}"
         _write_arrow(value, path)
     else:
-        path = folder / f"{name}{_PICKLE}"
-        _write_pickle(value, path)
+        path = _written_frame(value, folder / f"{name}{_FRAME}", tell) or folder / f"{name}{_PICKLE}"
+        if path.suffix == _PICKLE:
+            _write_pickle(value, path)
+    return path
+
+
+def _written_frame(value: Any, path: Path, tell: Callable[[str], None]) -> Path | None:
+    """Writes a frame or series of pandas and returns the file; None for what is none, or cannot be kept by Arrow."""
+    if not is_frame(value):
+        return None
+    try:
+        write_frame(value, path)
+    except NotTakenError as error:
+        tell(str(error))
+        return None
     return path
 
 
@@ -84,6 +100,8 @@ def read_shared(path: str) -> Any:
         import numpy as np  # lazy: numpy, 0.1 s
 
         return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    if path.endswith(_FRAME):
+        return read_frame(path)
     return _read_arrow(path) if path.endswith(_ARROW) else _read_pickle(path)
 
 
@@ -138,7 +156,7 @@ def _read_pickle(path: str) -> Any:
         mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     start = len(_MAGIC) + 8
     if bytes(mapped[: len(_MAGIC)]) != _MAGIC:
-        raise ValueError(f"{path} is no file of shared data")
+        raise ValueError(f"{path} is not a file of shared data")
     (count,) = struct.unpack_from("<Q", mapped, len(_MAGIC))
     places = [struct.unpack_from("<QQ", mapped, start + 16 * number) for number in range(count)]
     head, *buffers = (mapped[at : at + size] for at, size in places)

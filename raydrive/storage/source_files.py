@@ -46,7 +46,7 @@ class SourceFiles:
 
     @property
     def size(self) -> int:
-        """Bytes in all."""
+        """Bytes in total."""
         return sum(file.size for file in self.files)
 
 
@@ -61,7 +61,7 @@ def collect(
     Args:
         root: The directory, absolute.
         exclude: Real paths of folders to leave out.
-        max_bytes: Limit on the files' bytes in all.
+        max_bytes: Limit on the files' bytes in total.
         max_files: Limit on the number of files.
 
     Raises:
@@ -139,9 +139,9 @@ class _Walk:
         if entry.is_symlink() and real != self._base and not real.startswith(self._base + "/"):
             self._refuse(name, f"is a link that leads outside, to {real}", "Copy what is needed into the directory")
         elif is_folder and len(above) > MAX_DEPTH:
-            self._refuse(name, f"is below {MAX_DEPTH} folders", "Nest less deep")
+            self._refuse(name, f"is below {MAX_DEPTH} folders", "Use fewer nested folders")
         elif is_folder and real in above:
-            self._refuse(name, f"is a link to a folder that it is in, {real}", "Remove it")
+            self._refuse(name, f"is a link to a folder that contains it, {real}", "Remove it")
         elif is_folder:
             self.folder(entry.path, name + "/", (*above, real))
         elif not stat.S_ISREG(status.st_mode):
@@ -153,7 +153,7 @@ class _Walk:
         return 1
 
     def _refuse(self, name: str, found: str, fix: str) -> None:
-        allowed = "files and folders, and links to such inside the directory"
+        allowed = "files and folders, and links to them inside the directory"
         self.problems.append(Problem(f"{_WHERE}/{name}", found, allowed, f"{fix}, or name it in .raydriveignore."))
 
 
@@ -177,7 +177,7 @@ def _ignore_rules(root: Path) -> Callable[[str], bool]:
 
 
 def _too_much(root: Path, source: SourceFiles, max_bytes: int, max_files: int) -> Problem:
-    """Says what is over the limit, and what to leave out to get below."""
+    """Returns what exceeds the limit, and what to exclude."""
     sizes: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     for file in source.files:
@@ -190,7 +190,7 @@ def _too_much(root: Path, source: SourceFiles, max_bytes: int, max_files: int) -
     found = f"{root} with {_human(source.size)} in {len(source.files)} files"
     largest = f"Largest files: {', '.join(big)}."
     folders = f" Largest folders: {', '.join(wide if source.size > max_bytes else many)}." if sizes else ""
-    fix = f"{largest}{folders} Name what the training does not need in {root / IGNORE_FILES[0]} (syntax of .gitignore)."
+    fix = f"{largest}{folders} List what the training does not need in {root / IGNORE_FILES[0]} (syntax of .gitignore)."
     return Problem(_WHERE, found, f"at most {_human(max_bytes)} and {max_files} files", fix)
 
 

@@ -32,7 +32,7 @@ def list_files(layout: RunLayout, trial: int, skipped: list[str] | None = None) 
     Args:
         layout: The run.
         trial: Number of the trial.
-        skipped: Gets the names of what is no file of the trial, with the reason: links that leave the run's folder,
+        skipped: Gets the names of what is not a file of the trial, with the reason: links that leave the run's folder,
             FIFOs.
 
     Raises:
@@ -164,13 +164,13 @@ def is_log(name: str) -> bool:
 def read_log(
     layout: RunLayout, trial: int, attempt: int, start: int = 0, limit: int = READ_LIMIT, rank: int = 0
 ) -> tuple[bytes, int]:
-    """Returns a part of an attempt's log and where to go on; to follow a log, call again with that.
+    """Returns a part of an attempt's log and where to continue; to follow a log, call again with that.
 
     Args:
         layout: The run.
         trial: Number of the trial.
         attempt: Number of the attempt, from 1.
-        start: Bytes to skip; negative = only so many of the last bytes.
+        start: Bytes to skip; negative = only this many of the last bytes.
         limit: Bytes to return at most.
         rank: Of the process, where several train together.
 
@@ -186,7 +186,7 @@ def read_log(
         start = max(0, log_size(layout, trial, attempt, rank) + start)
     data = read_piece(folder, name, start, limit)
     if not data and start > (size := log_size(layout, trial, attempt, rank)):
-        start = size  # its middle was dropped meanwhile: go on with what is new
+        start = size  # its middle was dropped meanwhile: continue with what is new
     return data, start + len(data)
 
 
@@ -263,7 +263,7 @@ def _parts(folder: Folder, name: str, start: int, limit: int | None = None) -> l
 def listed_name(name: str) -> str:
     """Returns the name under which a file of a trial's folder is listed: of a part of a log that of the log.
 
-    Empty for what is no file of the trial, but tells in which order its logs grew.
+    Empty for what is not a file of the trial, but tells in which order its logs grew.
     """
     if not name.startswith("attempt-"):
         return name

@@ -50,7 +50,7 @@ class Uploaded:
     skipped: list[str] = field(default_factory=list)
     """Names left out, with the reason: dangling links, links to folders, sockets."""
     renamed: dict[str, str] = field(default_factory=dict)
-    """Names that the store does not take, and what stands there instead."""
+    """Names that the store does not take, and what is there instead."""
     missing: dict[str, str] = field(default_factory=dict)
     """Names of files that could not be copied, and why."""
     done: set[str] = field(default_factory=set)
@@ -185,7 +185,7 @@ def local_files(
 
     Args:
         directory: The directory; one that does not exist holds nothing.
-        left_out: Gets the names of what is no file, and what it is: a link to a folder, a dangling link, a socket.
+        left_out: Gets the names of what is not a file, and what it is: a link to a folder, a dangling link, a socket.
         within: Folders that links may lead to, those to elsewhere are left out, too; empty = all are followed.
 
     Raises:
@@ -242,7 +242,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
-    """What an entry is that is no file, for messages."""
+    """What an entry is that is not a file, for messages."""
     try:
         is_folder = stat.S_ISDIR(os.stat(entry.path).st_mode)
     except OSError:
@@ -251,7 +251,7 @@ def _kind(entry: os.DirEntry[str]) -> str:
 
 
 class LogUploader:
-    """Brings a growing local log to an object store; call ``sync`` now and then, and once at the end."""
+    """Uploads a growing local log to an object store; call ``sync`` now and then, and once at the end."""
 
     def __init__(self, local: Path, folder: Folder, within: Sequence[Path] = (), name: str = LOG_NAME) -> None:
         """Prepares; nothing is copied yet.

@@ -21,7 +21,7 @@ def read_parents(raw: Any, root: Node, base: Path, problems: list[Problem]) -> t
     """Returns the runs to start from; they are looked up later, where the storage is known.
 
     Args:
-        raw: What stands there: a text, or a list of them.
+        raw: What is there: a text, or a list of them.
         root: The whole file.
         base: Folder that relative paths start from.
         problems: Gets what is wrong.
@@ -37,7 +37,7 @@ def read_parents(raw: Any, root: Node, base: Path, problems: list[Problem]) -> t
 
 
 def read_children(raw: Any, root: Node, base: Path, problems: list[Problem]) -> tuple[ChildReference, ...]:
-    """Returns the trials to go on with; arguments as in ``read_parents``."""
+    """Returns the trials to continue with; arguments as in ``read_parents``."""
     found = []
     for where, item in _items(raw, CHILDREN):
         for run, trial, at in _trials(item, where, root, problems):

@@ -93,7 +93,7 @@ def _refuse_binding(name: str, text: str, where: str, root: Node, problems: list
     """Notes what is bound to another step of a pipeline."""
     if "${{parent." not in text.replace(" ", ""):
         return False
-    fix = f"Only this step runs here: say where the data is, as in --set inputs.{name}=PATH."
+    fix = f"Only this step runs here: set the path of its data, as in --set inputs.{name}=PATH."
     problems.append(Problem(where, text, "a value, or data", fix, root.locate(where)))
     return True
 
@@ -109,7 +109,7 @@ def _read_data(
     found = show(data.path) if text == data.path else f"{show(data.path)}, which is mapped to {show(text)}"
     if text.startswith("azureml:"):
         rule = re.sub(r"(?<=/paths/).*", "", text)
-        fix = f"Say what it stands for in a site file: raydrive: {{input_mapping: {{'{rule}': s3://BUCKET/PATH}}}}."
+        fix = f"Map it to a path in a site file: raydrive: {{input_mapping: {{'{rule}': s3://BUCKET/PATH}}}}."
         problems.append(Problem(where, found, "data that can be read from here", fix, place))
         return
     path = local_path(text, base)
@@ -130,7 +130,7 @@ def _read_data(
     if not os.path.exists(path):
         wanted = "file" if data.type == "uri_file" else "file or folder"
         fix = "Paths are relative to the sweep file." if text == data.path else ""
-        problems.append(Problem(where, f"{found}, and there is no {path}", f"a {wanted} that exists", fix, place))
+        problems.append(Problem(where, f"{found}, but there is no {path}", f"an existing {wanted}", fix, place))
     elif data.type == "uri_file" and not os.path.isfile(path):
         fix = "For a folder write type: uri_folder."
         problems.append(Problem(where, f"{found}, which is a folder", "a file", fix, place))
@@ -178,10 +178,10 @@ def read_code(raw: str, root: Node, base: Path, problems: list[Problem]) -> Path
     if os.path.isdir(path):
         return path
     fix = "Paths are relative to the sweep file."
-    found = f"{show(raw)}, and there is no folder {path}"
+    found = f"{show(raw)}, but there is no folder {path}"
     if os.path.isfile(path):
-        found, fix = f"{show(raw)}, which is a file", "Name its folder; all of it is snapshot."
-    problems.append(Problem(where, found, "a folder that exists", fix, place))
+        found, fix = f"{show(raw)}, which is a file", "Name its folder; the whole folder is copied."
+    problems.append(Problem(where, found, "an existing folder", fix, place))
     return None
 
 
@@ -205,14 +205,14 @@ def local_path(text: str, base: Path) -> Path | None:
 
 
 def data_warnings(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yields paths and what happens to what stands there, for keys of inputs and outputs without meaning here."""
+    """Yields paths and what happens to what is there, for keys of inputs and outputs without meaning here."""
     for section in ("inputs", "outputs"):
         entries = raw.get(section)
         for name, given in entries.items() if isinstance(entries, dict) else ():
             where = f"{section}.{name}"
             mode = given.get("mode") if isinstance(given, dict) else None
             if mode and str(mode).casefold() != "direct":
-                used = "read in place, or fetched once per node" if section == "inputs" else "kept with the trial"
+                used = "read in place, or fetched once per node" if section == "inputs" else "stored with the trial"
                 yield f"{where}.mode", f"ignored: data is {used}"
             if section == "outputs" and isinstance(given, dict) and "path" in given:
-                yield f"{where}.path", f"ignored: kept as outputs/{name} of each trial"
+                yield f"{where}.path", f"ignored: stored as outputs/{name} of each trial"

@@ -35,7 +35,7 @@ def json_schema() -> dict[str, Any]:
     properties["early_termination"] = {**_early_termination(), "description": "When a trial is stopped before its end."}
     properties["inputs"] = _or_null({"additionalProperties": {"anyOf": [_PLAIN, {"$ref": "#/$defs/InputKeys"}]}})
     properties["outputs"] = _or_null({"additionalProperties": {"anyOf": [_PLAIN, {"$ref": "#/$defs/OutputKeys"}]}})
-    # A component may stand in place of the trial: its file by name, or written out with inputs or outputs of its own.
+    # A component may be in place of the trial: its file by name, or written out with inputs or outputs of its own.
     component = {"type": "object", "anyOf": [{"required": ["inputs"]}, {"required": ["outputs"]}]}
     properties["trial"] = {"anyOf": [properties["trial"], {"type": "string"}, component]}
     algorithm = properties["sampling_algorithm"]
@@ -91,7 +91,7 @@ def _short(given: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 _POLICY_VALUES: dict[str, dict[str, Any]] = {"mode": {"enum": list(MODES)}, "restart": {"type": "boolean"}}
-"""Values of keys of policies that are no numbers."""
+"""Values of keys of policies that are not numbers."""
 
 
 def _early_termination() -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _form(name: str, properties: dict[str, Any], required: tuple[str, ...]) -> d
 
 
 def _accept_plain(schema: dict[str, Any], where: str) -> None:
-    """Lets numbers and truth values stand where they are read as their text (``OMP_NUM_THREADS: 4``)."""
+    """Accepts numbers and truth values where they are read as their text (``OMP_NUM_THREADS: 4``)."""
     found: Any = schema
     for key in where.split("."):
         found = _resolved(schema, found)["properties"][key]

@@ -122,7 +122,7 @@ def load_sweep(
     if is_pipeline(root):
         root, note = sweep_of(root, node, problems)
     elif node:
-        fix = "Leave --node out: the file is one sweep."
+        fix = "Remove --node: the file is a single sweep."
         raise ConfigError([*problems, Problem("--node", show(node), "a pipeline to take it from", fix, root.place)])
     for file in (defaults, *site):
         settings = read_site(Path(file), problems, SITE_ADVICE) if file is not None else None
@@ -315,7 +315,7 @@ class _Reader:
         if base is None or str(base).casefold() == "e" or (number is not None and abs(number - 2.718281828) < 1e-6):
             return
         factor = _EXPONENTS.get(int(number)) if number is not None and number in _EXPONENTS else None
-        fix = "Multiply the bounds of log expressions by the logarithm of the base to base e."
+        fix = "Multiply the bounds of log expressions by the natural logarithm of the base."
         if factor is not None:
             fix = f"Multiply the bounds of log expressions by {factor}: -4 becomes {-4 * factor:.6g}."
         self._wrong("sampling_algorithm.logbase", show(base), "e: loguniform is exp(uniform)", fix)
@@ -360,7 +360,7 @@ class _Reader:
         return bool(found)
 
     def _place_of(self, reference: Reference, order: Mapping[int, int], in_file: Sequence[Reference]) -> str:
-        """Where a reference stands in the file: folding and quotes move it, but keep the order of references."""
+        """Where a reference is in the file: folding and quotes move it, but keep the order of references."""
         node = self.root.get("trial.command")
         if node is None or not node.raw or not reference.text:
             return self.root.locate("trial.command")
@@ -438,7 +438,7 @@ def _dig(raw: Mapping[str, Any], where: str) -> Any:
 
 
 def _texts(value: Any) -> dict[str, str]:
-    """The texts of a mapping; what else stands there the schema reports."""
+    """The texts of a mapping; what else is there the schema reports."""
     return {key: item for key, item in value.items() if isinstance(item, str)} if isinstance(value, dict) else {}
 
 

@@ -16,7 +16,7 @@ WANDB, KATIB, DETERMINED, NNI, HYDRA = (
 
 
 def tool_of(raw: Any) -> str:
-    """Returns what a file is that is no sweep file of ours, such as ``W&B sweep``; empty where that cannot be told.
+    """Returns the kind of a file that is not a sweep file of ours, such as ``W&B sweep``; empty if it is not known.
 
     Args:
         raw: The content of the file.

@@ -35,7 +35,7 @@ _DATA = ("uri_", "mltable", "mlflow", "custom", "triton")
 
 
 def is_pipeline(root: Node) -> bool:
-    """Tells whether a file is a pipeline."""
+    """Returns whether a file is a pipeline."""
     kind = root.get("type")
     return kind is not None and str(kind.value).casefold() == "pipeline"
 
@@ -49,7 +49,7 @@ def sweep_of(root: Node, name: str, problems: list[Problem]) -> tuple[Node, str]
         problems: Gets what is wrong with the pipeline around the node.
 
     Raises:
-        ConfigError: If it cannot be told which node is meant.
+        ConfigError: If it cannot be determined which node is meant.
     """
     jobs = root.get("jobs")
     steps: dict[str, Node] = jobs.value if jobs is not None and isinstance(jobs.value, dict) else {}
@@ -59,7 +59,7 @@ def sweep_of(root: Node, name: str, problems: list[Problem]) -> tuple[Node, str]
         listed = f"the name of a sweep node: {', '.join(sweeps)}" if sweeps else "a pipeline with a sweep node"
         if not name:
             found = f"{len(sweeps)} sweep nodes" if sweeps else "no sweep node"
-            fix = f"Say which: --node {sweeps[0]}" if sweeps else ""
+            fix = f"Choose one: --node {sweeps[0]}" if sweeps else ""
             raise ConfigError(Problem("jobs", found, listed, fix, root.locate("jobs")))
         found = f"{name!r}, which is a {_kind(steps[name])} node" if name in steps else show(name)
         raise ConfigError(Problem("--node", found, listed, did_you_mean(name, sweeps), root.locate("jobs")))
@@ -145,8 +145,16 @@ def _read_component(trial: Node, base: Path, problems: list[Problem]) -> tuple[N
     problems.extend(found)
     kind = node.get("type")
     if not isinstance(node.value, dict) or (kind is not None and str(kind.value).casefold() != "command"):
-        shown = show(kind.value) if kind is not None else "no mapping"
-        problems.append(Problem("trial.type", shown, "command: components that run a command", "", node.locate("type")))
+        shown = show(kind.value) if kind is not None else "not a mapping"
+        problems.append(
+            Problem(
+                "trial.type",
+                shown,
+                "command: only components that run a command are supported",
+                "",
+                node.locate("type"),
+            )
+        )
         return None
     return node, absolute(path.parent)
 
@@ -220,9 +228,9 @@ def _with_inputs(root: Node, needed: Mapping[str, Node], swept: Sequence[str], p
         if name in values:
             values[name] = _checked(f"inputs.{name}", values[name], about, problems)
         elif not _plain(about, "optional"):
-            fix = f"Give it as inputs.{name} of the node."
+            fix = f"Set it as inputs.{name} of the node."
             place = root.locate("inputs")
-            problems.append(Problem(f"inputs.{name}", "nothing", "a value: the component needs it", fix, place))
+            problems.append(Problem(f"inputs.{name}", "nothing", "a value, which the component requires", fix, place))
             values[name] = Node(_UNKNOWN, place)
     home = given or Node({}, root.place, root.key_place)
     return replace(root, value={**root.value, "inputs": replace(home, value=values)})

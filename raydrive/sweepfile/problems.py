@@ -102,33 +102,33 @@ _NEEDED = {
     "path": "the path of a file or folder",
 }
 _WRONG = {
-    ("type", "'command'"): "Move what it says about the command below trial:, and add search_space and objective.",
+    ("type", "'command'"): "Move the keys of the command under trial:, and add search_space and objective.",
 }
 _NOT_A_MAPPING = {
     "trial": "Write the command here, or name the file of a component: trial: ./train.yml.",
     "search_space": "For example lr: {type: loguniform, min_value: -9, max_value: -2}.",
 }
 _ELSEWHERE = {
-    "seed": "The seed stands in raydrive.seed (or in sampling_algorithm.seed).",
-    "storage": "It stands in raydrive.storage.",
-    "address": "It stands in raydrive.address.",
-    "command": "It stands in trial.command.",
-    "code": "It stands in trial.code.",
-    "environment": "It stands in trial.environment.",
+    "seed": "The seed is raydrive.seed (or sampling_algorithm.seed).",
+    "storage": "It belongs in raydrive.storage.",
+    "address": "It belongs in raydrive.address.",
+    "command": "It belongs in trial.command.",
+    "code": "It belongs in trial.code.",
+    "environment": "It belongs in trial.environment.",
     "policy": "It is called early_termination here.",
     "max_total_runs": "It is limits.max_total_trials here.",
     "max_concurrent_runs": "It is limits.max_concurrent_trials here.",
     "max_duration_minutes": "It is limits.timeout here, in seconds.",
-    "primary_metric": "It stands in objective.primary_metric.",
-    "goal": "It stands in objective.goal.",
-    "value": "It stands in objective.value.",
+    "primary_metric": "It belongs in objective.primary_metric.",
+    "goal": "It belongs in objective.goal.",
+    "value": "It belongs in objective.value.",
     "jobs": "A file with jobs is a pipeline: type: pipeline.",
     "limits.max_duration_minutes": "It is limits.timeout here, in seconds.",
 }
 
 
 def _home(key: str) -> str:
-    """The path of a key that stands in the wrong mapping; empty where it is known nowhere."""
+    """The path of a key that is in the wrong mapping; empty where it is known nowhere."""
     if key in SweepKeys.model_fields:
         return key
     for name, field in SweepKeys.model_fields.items():
@@ -139,13 +139,13 @@ def _home(key: str) -> str:
 
 
 def _home_of(key: str) -> str:
-    """Where a key belongs that stands in the wrong mapping of a sweep file."""
+    """Where a key belongs that is in the wrong mapping of a sweep file."""
     home = _home(key)
-    return "" if not home else f"There is {home}." if "." in home else f"There is {home} at the top level."
+    return "" if not home else f"The key is {home}." if "." in home else f"The key is {home} at the top level."
 
 
 def _set_in_the_sweep(key: str) -> str:
-    """How to change a key of the sweep that stands in a site file."""
+    """How to change a key of the sweep that is in a site file."""
     home = _home(key)
     return f"Use --set {home}=... to change the sweep." if home else ""
 

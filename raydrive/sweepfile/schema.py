@@ -109,7 +109,7 @@ class SamplingKeys(Section):
     points: Annotated[Any, _checked_later(dict(POINTS))] = None
     """Configurations to try first, whatever the type; the same as raydrive.points."""
     fidelity: Annotated[Any, _checked_later({"type": "string"})] = None
-    """``intervals``, of ``bayesian``: trials pause, and the model chooses which of them goes on."""
+    """``intervals``, of ``bayesian``: trials pause, and the model chooses which of them continues."""
     max_intervals: Annotated[Any, _checked_later({"type": ["integer", "string"], "minimum": 2})] = None
     min_intervals: Annotated[Any, _checked_later({"type": ["integer", "string"], "minimum": 1})] = None
     logbase: Any = None

@@ -37,7 +37,7 @@ def read_resources(keys: SweepKeys, own: OwnKeys) -> tuple[Resources, str]:
     where, given = _distribution(keys)
     if given is not None and keys.distribution is not None and _counts(keys.distribution) != _counts(given):
         allowed = "what trial.distribution has"
-        problems.append(Problem("distribution", "other values", allowed, "Leave one of the two out."))
+        problems.append(Problem("distribution", "different values", allowed, "Remove one of the two."))
     if problems:
         raise ConfigError(problems)
     if nodes:
@@ -56,7 +56,7 @@ def _contradictions(nodes: list[tuple[str, int]]) -> Iterator[Problem]:
         first, other = nodes[0]
         if count != other:
             allowed = f"{other}, as {first} has"
-            yield Problem(where, show(count), allowed, f"Write {other}, or leave one of the two out.")
+            yield Problem(where, show(count), allowed, f"Write {other}, or remove one of the two.")
 
 
 def _other_processes(
@@ -70,7 +70,7 @@ def _other_processes(
     key = f"{where}.{'worker_count' if kind.type == 'tensorflow' else 'process_count_per_instance'}"
     path = "raydrive.resources.processes_per_node"
     allowed = f"{count}, as {key} asks for on each of {resources.nodes} node{'s' * (resources.nodes != 1)}"
-    yield Problem(path, show(asked), allowed, "Leave one of the two out.")
+    yield Problem(path, show(asked), allowed, "Remove one of the two.")
 
 
 def _distribution(keys: SweepKeys) -> tuple[str, DistributionKeys | None]:

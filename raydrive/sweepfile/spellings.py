@@ -32,7 +32,7 @@ def with_canonical_limits(root: Node, problems: list[Problem]) -> Node:
 
     Args:
         root: The sweep file.
-        problems: Gets what stands there twice.
+        problems: Gets what is there twice.
     """
     limits = root.value.get("limits") if isinstance(root.value, dict) else None
     if limits is None or not isinstance(limits.value, dict) or not _CANONICAL.keys() & limits.value.keys():

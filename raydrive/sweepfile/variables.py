@@ -51,7 +51,7 @@ def confidential_notes(root: Node) -> Iterator[tuple[str, str]]:
         for name in _mapping(root, section):
             if looks_secret(name):
                 way_out = f"raydrive: {{secrets: {{{name}: env}}}}"
-                yield f"{section}.{name}", f"stands in the run's config.json; {way_out} keeps it out of the storage"
+                yield f"{section}.{name}", f"is stored in the run's config.json; {way_out} keeps it out of the storage"
 
 
 def _mapping(root: Node, where: str) -> Mapping[str, Any]:

@@ -1,10 +1,10 @@
-"""What must hold of any run that is over, judged from its storage alone.
+"""What must hold of any run that has ended, judged from its storage alone.
 
     wrong = check_run(uri)             # [] when nothing is wrong
     wrong = check_acknowledged(uri, acknowledged)
 
 Whatever was killed while it ran, and whatever failed: the journal can be judged again and gives the same decisions,
-nothing stands in it twice, no report is missing, every trial ended in a legal state, and the budgets were kept.
+nothing is in it twice, no report is missing, every trial ended in a legal state, and the budgets were kept.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Report = tuple[int, int, int]
 
 
 def check_run(uri: str, policy: Policy | None = None) -> list[str]:
-    """Returns what is wrong with a run that is over; nothing when all is well.
+    """Returns what is wrong with a run that has ended; nothing when all is well.
 
     Args:
         uri: Its folder.

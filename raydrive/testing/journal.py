@@ -99,7 +99,7 @@ class JournalContract:
             assert numbers(early) == [2]
 
     def test_epochs_follow_each_other(self, folder: Folder) -> None:
-        """A new writer goes on after the old one, and a live reader follows."""
+        """A new writer continues after the old one, and a live reader follows."""
         reader = JournalReader(folder)
         for epoch in (1, 2, 3):
             with JournalWriter.open(folder) as writer:

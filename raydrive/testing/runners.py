@@ -45,12 +45,12 @@ from raydrive.testing.sweep_invariants import check_journal, picture
 
 Train = Callable[[dict[str, Any]], object]
 LONG_S = 60.0
-"""A function that is not stopped goes on for so long: far longer than any runner may take to stop it."""
+"""A function that is not stopped continues for this long: far longer than any runner may take to stop it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A run that is over."""
+    """A run that has ended."""
 
     sweep: Sweep
     lines: list[str]
@@ -83,7 +83,7 @@ class RunnerContract:
     """Tests that any runner of trials passes; ``run`` is the only thing to write."""
 
     duration_s: float = 4.0
-    """A run that is to be cut short may last so long: more than it takes until its first trials begin."""
+    """A run that is to be cut short may last this long: more than it takes until its first trials begin."""
 
     def run(self, config: RunConfig, train: Train) -> RunResult:
         """Runs a whole sweep and returns it with its journal.

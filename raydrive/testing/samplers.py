@@ -51,7 +51,7 @@ def asked(sampler: Sampler, number: int, history: Sequence[TrialRecord]) -> Sugg
     """Returns what a sampler proposes where no trial is paused.
 
     Raises:
-        AssertionError: If it has one go on all the same.
+        AssertionError: If it has one continue all the same.
     """
     answer = sampler.ask(number, history)
     if isinstance(answer, Continuation):
@@ -139,7 +139,7 @@ class SamplerContract:
         assert sampler.ask(len(history), history) is None
 
     def test_who_says_that_it_reads_no_curves_does_without(self) -> None:
-        """Where its class says ``reads_curves = False``, a driver forgets those of trials that are over."""
+        """Where its class says ``reads_curves = False``, a driver forgets those of trials that have ended."""
         for parameter_space, limit in self._spaces():
             sampling = self.sampling(parameter_space, 7)
             if vars(type(sampling)).get("reads_curves", True):
@@ -161,7 +161,7 @@ class SamplerContract:
         assert len({sampling.space.key(seen.params) for seen in history}) == len(history) == size
 
     def test_a_fresh_sampler_gives_the_same_answer(self) -> None:
-        """A resumed run goes on as the interrupted one would have: the cache is no memory."""
+        """A resumed run continues as the interrupted one would have: the cache is not a memory."""
         for parameter_space, limit in self._spaces():
             proposals = self._proposals(parameter_space, limit)
             history = [told(number, suggestion) for number, suggestion in enumerate(proposals)]

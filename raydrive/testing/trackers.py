@@ -36,7 +36,7 @@ class Kept:
     params: dict[int, dict[str, str]] = field(default_factory=dict)
     """Hyperparameters as text, by trial."""
     ended: dict[int | None, bool] = field(default_factory=dict)
-    """Whether a trial, or the run (None), is over, and ended well."""
+    """Whether a trial, or the run (None), has ended, and ended well."""
 
 
 def began(trial: int) -> TrialBegan:
@@ -46,14 +46,14 @@ def began(trial: int) -> TrialBegan:
 
 def logged(trial: int, step: int) -> Logged:
     """Returns values of a trial."""
-    return Logged(1010.0 + step, trial, step, {"val/loss": 1.0 / (step + trial), "acc": float(step)})
+    return Logged(1010.0 + step, trial, step, {"val/loss": 1.0 / (step + trial), "acc": float(step)}, step - 1)
 
 
 class TrackerContract:
     """Tests that every tracker passes; ``make`` and ``kept`` are the only things to write."""
 
     def make(self, folder: Path, about: About) -> Tracker:
-        """Returns a tracker that keeps what it is told in a folder, or at a server that the test has."""
+        """Returns a tracker that stores its updates in a folder, or at a server that the test has."""
         raise NotImplementedError
 
     def kept(self, folder: Path, about: About) -> Kept:
@@ -100,8 +100,11 @@ class TrackerContract:
         assert found.ended == {None: True, 0: False, 1: True}
 
     def test_what_is_told_again_changes_nothing(self, tmp_path: Path) -> None:
-        """Values that had arrived when the process died are told again by the next one."""
-        told: list[Update] = [began(0), logged(0, 1), logged(0, 2)]
+        """Values that had arrived when the process died are sent again by the next one."""
+        told: list[Update] = [
+            *(began(0), logged(0, 1), Improved(1011.0, 0, 1, 1.0), logged(0, 2), Improved(1012.0, 0, 2, 0.5)),
+            *(TrialEnded(1020.0, 0, COMPLETED, "ended by itself"), RunEnded(1022.0, COMPLETED, "all have ended")),
+        ]
         for _ in range(2):
             tracker = self.make(tmp_path, ABOUT)
             tracker.begin()
@@ -109,6 +112,8 @@ class TrackerContract:
             tracker.close()
         found = self.kept(tmp_path, ABOUT)
         assert found.curves == {0: {"val/loss": [(1, 1.0), (2, 0.5)], "acc": [(1, 1.0), (2, 2.0)]}}
+        assert found.best == [(1, 1.0), (2, 0.5)]
+        assert found.ended == {None: True, 0: True}
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e300], ids=str)
     def test_odd_values_and_names_do_no_harm(self, tmp_path: Path, value: float) -> None:

@@ -1,1 +1,1 @@
-"""Trackers that follow a run live: each is a process of its own that reads the run's journal."""
+"""Trackers that follow a run live: each is a separate process that reads the run's journal."""

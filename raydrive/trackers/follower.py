@@ -1,8 +1,8 @@
-"""Follows a run's journal and tells a tracker what is new; a process of its own for each tracker.
+"""Follows a run's journal and sends what is new to a tracker; one process for each tracker.
 
 It has no part in any decision: it reads what is recorded. A tracker that is away is tried again, ever later up to half
-a minute, and is told all that it has missed. How far it was told stands in the run's folder (``trackers/NAME.json``):
-another process, also of a resumed run, goes on there.
+a minute, and receives everything that it has missed. How far it has been updated is in the run's folder
+(``trackers/NAME.json``): another process, also of a resumed run, continues there.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Progress:
     delivered: int = 0
     """Entries of the journal."""
     over: bool = False
-    """Whether it was told that the run is over, or nobody tells it more for now."""
+    """Whether it was told that the run has ended, or nobody tells it more for now."""
     trouble: str = ""
     """What is wrong; empty when nothing is."""
 
@@ -110,7 +110,7 @@ def tracker_of(name: str, settings: Mapping[str, str], about: About) -> Tracker:
 
 
 class Follower:
-    """Tells one tracker of one run.
+    """Sends one run to one tracker.
 
     Args:
         layout: The run.
@@ -146,7 +146,7 @@ class Follower:
         return self._progress
 
     def follow(self, stop: threading.Event, patience_s: float = PATIENCE_S) -> Progress:
-        """Tells the tracker what is new until it was told that the run is over, or is to stop; returns how far.
+        """Sends the tracker what is new until it has received the end of the run, or is to stop; returns how far.
 
         Args:
             stop: Set when nothing new will come: what is recorded is delivered, and then it ends.
@@ -185,10 +185,10 @@ class Follower:
     def _missing(self) -> str:
         count = len(self._waiting)
         command = f"raydrive track {self._layout.run_id}"
-        return f"{count:,} entries are not delivered: {command} delivers them." if count else ""
+        return f"{count:,} entries are not delivered; to deliver them: {command}" if count else ""
 
     def _step(self) -> str:
-        """Reads and delivers what is new; returns what is wrong, empty when nothing is."""
+        """Reads and delivers what is new; returns the problem, or an empty text."""
         try:
             self._read()
             if self._tracker is None:
@@ -206,7 +206,7 @@ class Follower:
         except Exception as error:  # whatever a library raises when its server is away
             self._close()
             text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            return f"{self._name} is away ({text}). Trials go on, and it is told all of it when it returns."
+            return f"{self._name} is unavailable ({text}). Trials continue; everything is delivered when it returns."
         return ""
 
     def _read(self) -> None:
@@ -257,7 +257,7 @@ def main() -> None:
     sys.stdout = sys.stderr  # libraries print
 
     def watch() -> None:
-        sys.stdin.buffer.read()  # its end: the driver is gone, or its run is over
+        sys.stdin.buffer.read()  # its end: the driver is gone, or its run has ended
         stop.set()
 
     threading.Thread(target=watch, daemon=True).start()

@@ -24,6 +24,8 @@ class JournalUpdates:
         """The last interval of each open trial."""
         self._logged: dict[int, dict[str, set[int]]] = {}
         """Steps of the other metrics of each open trial."""
+        self._counts: dict[int, int] = {}
+        """How often each trial has logged something."""
         self._best = math.nan
         self._values = 0
         """Values of the primary metric, of all trials."""
@@ -62,7 +64,9 @@ class JournalUpdates:
                 steps.add(step)
                 values[name] = number
         if values:
-            yield Logged(fact.at, fact.trial, step, values)
+            count = self._counts.get(fact.trial, 0)
+            self._counts[fact.trial] = count + 1
+            yield Logged(fact.at, fact.trial, step, values, count)
         if self._about.metric in values:
             self._values += 1
             value = values[self._about.metric]

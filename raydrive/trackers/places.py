@@ -39,7 +39,7 @@ def _absolute(place: str, base: Path | None) -> str:
 
 
 def await_delivery(layout: RunLayout, track: Tracking, entries: int, limit_s: float) -> None:
-    """Waits until the trackers of a run that is over were told all of it, or nobody tells them more for now.
+    """Waits until the trackers of a run that has ended were told all of it, or nobody tells them more for now.
 
     Args:
         layout: The run.

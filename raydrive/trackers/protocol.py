@@ -1,4 +1,4 @@
-"""What a tracker is told of a run, and what it has to do with it."""
+"""The updates that a tracker receives, and what it has to do with them."""
 
 from __future__ import annotations
 
@@ -41,11 +41,13 @@ class Logged:
     """The interval; of a report without the primary metric its own step, or its number among such reports."""
     values: Mapping[str, float]
     """Numbers by name, the primary metric among them where the report has it."""
+    number: int = 0
+    """Counts what the trial logged, from 0; the same when it is told again."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial is over."""
+    """A trial has ended."""
 
     at: float
     trial: int
@@ -61,13 +63,13 @@ class Improved:
     at: float
     trial: int
     step: int
-    """How many values of the primary metric all trials have logged by then."""
+    """How many values of the primary metric all trials have logged by then: each step once, and they grow."""
     value: float
 
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The run is over."""
+    """The run has ended."""
 
     at: float
     state: str
@@ -80,8 +82,8 @@ Update = TrialBegan | Logged | TrialEnded | Improved | RunEnded
 class Tracker(Protocol):
     """Keeps a run with its trials in another system: a parent and a child for each trial.
 
-    A tracker is told everything in order, at least once. Where it raises it is told the same again, and after a restart
-    another instance is: that one goes on in what is there already.
+    A tracker receives everything in order, at least once. If it raises, it receives the same again, and after a restart
+    another instance is: that one continues in what is there already.
     """
 
     def begin(self) -> None:

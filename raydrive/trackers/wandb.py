@@ -49,7 +49,7 @@ class WandbTracker:
         os.makedirs(self._settings["dir"], exist_ok=True)
 
     def begin(self) -> None:
-        """Makes the run of the whole, or goes on with it.
+        """Makes the run of the whole, or continues it.
 
         Raises:
             Exception: If W&B is away.
@@ -68,10 +68,10 @@ class WandbTracker:
                 case TrialBegan():
                     self._run(update.trial, flat(update.params))
                 case Logged():
-                    self._run(update.trial).log({STEP: update.step, **update.values})
+                    self._log(update.trial, {STEP: update.step, **update.values}, update.number)
                 case Improved():
                     best = {STEP: update.step, f"best {self._about.metric}": update.value, "best trial": update.trial}
-                    self._run(None).log(best)
+                    self._log(None, best, update.step)
                 case TrialEnded() | RunEnded():
                     self._end(None if isinstance(update, RunEnded) else update.trial, update)
 
@@ -81,8 +81,12 @@ class WandbTracker:
             self._open.pop(number).finish()
         self._wandb.teardown()  # its service writes the end of files later than finish() returns
 
+    def _log(self, number: int | None, row: dict[str, Any], step: int) -> None:
+        """Logs a row; with a step of its own W&B drops what is told again, as its steps only grow."""
+        self._run(number).log(row, step=step, commit=True)
+
     def _run(self, number: int | None, config: Mapping[str, Any] | None = None) -> Any:
-        """The open run of a trial or of the whole; one of the same id goes on."""
+        """The open run of a trial or of the whole; one of the same id continues."""
         if number not in self._open:
             name = self._about.run_id if number is None else f"{self._about.run_id}_{number}"
             run = self._wandb.init(

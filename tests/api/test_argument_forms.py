@@ -10,6 +10,7 @@ import pytest
 
 import raydrive
 from raydrive import (
+    AutoPolicy,
     BanditPolicy,
     Experiment,
     HyperDriveConfig,
@@ -54,6 +55,8 @@ def problems_of(**options: Any) -> list[str]:
         ("MedianStoppingPolicy", MedianStoppingPolicy()),
         ({"type": "bandit", "slack_factor": 0.1, "delay_evaluation": 5}, BanditPolicy(1, 0.1, None, 5)),
         ({"type": "truncation_selection", "truncation_percentage": 20}, TruncationSelectionPolicy(20)),
+        ("auto", AutoPolicy()),
+        ({"type": "auto"}, AutoPolicy()),
         ({"type": "successive_halving", "max_intervals": 48}, SuccessiveHalvingPolicy(max_intervals=48)),
         (BanditPolicy(slack_amount=0.2), BanditPolicy(slack_amount=0.2)),
         ("none", NoTerminationPolicy()),
@@ -137,7 +140,7 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
         (
             {"policy": "median_stoping"},
             "policy.type: found 'median_stoping'; allowed: bandit, median_stopping, truncation_selection, "
-            "successive_halving, none. "
+            "successive_halving, auto, none. "
             "Did you mean 'median_stopping'?",
         ),
         (
@@ -156,7 +159,7 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
         ),
         (
             {"sampling": {"type": "random", "initial_points": 3}},
-            "sampling.initial_points: found 3; allowed: no initial_points: random has none. Leave it out, or write "
+            "sampling.initial_points: found 3; allowed: no initial_points: random has none. Remove it, or write "
             "type: bayesian.",
         ),
         (
@@ -169,7 +172,7 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
             {"resources": {"tpu": 2}},
             "resources.tpu: found an unknown key; allowed: cpus, gpus, memory, custom, gpu_memory, share, "
             "accelerator_type, nodes, processes_per_node, strategy. "
-            "A resource of your own stands in custom: {'custom': {'tpu': 1}}.",
+            "A custom resource belongs under custom: {'custom': {'tpu': 1}}.",
         ),
         (
             {"resources": {"memory": "much"}},
@@ -187,7 +190,7 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
         ),
         (
             {"sampling": RandomParameterSampling(SPACE)},
-            "space: found a search space; allowed: nothing: the sampling has a space of its own. Leave it out.",
+            "space: found a search space; allowed: none: the sampling has its own search space. Remove it.",
         ),
     ],
     ids=str,
@@ -217,7 +220,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     ("given", "told"),
     [
         ("sweep.yml", "raydrive submit sweep.yml"),
-        ({"metric": "x"}, "HyperDriveConfig(**it)"),
+        ({"metric": "x"}, "HyperDriveConfig(**config)"),
         (train, "run_config="),
     ],
     ids=["a file", "a dict", "a function"],

@@ -39,7 +39,7 @@ def test_a_torn_tail_is_in_status(layout: RunLayout, capfd: pytest.CaptureFixtur
         file.write(b'[{"kind":"Reported","at":17')
     assert raydrive(["status"]) == 0
     out = capfd.readouterr().out
-    assert f"an unfinished line (27 bytes) at the end of segment {last_segment(layout).name} left out" in out
+    assert f"an unfinished line (27 bytes) at the end of segment {last_segment(layout).name} ignored" in out
 
 
 def test_what_a_live_driver_is_just_writing_is_no_notice(layout: RunLayout) -> None:
@@ -140,6 +140,7 @@ def test_a_heartbeat_of_the_future(layout: RunLayout, ahead_s: float) -> None:
 def test_a_heartbeat_comes_back_as_it_was() -> None:
     view = {"state": "Running", "at": 1.5, "epoch": 2, "entries": 7, "pid": 1, "address": "a", "actor": "b"}
     view |= {"waiting": {"1": "for a GPU"}, "trouble": "", "notice": "n", "telling": True}
+    view |= {"gpu_use": {"1": {"gpu_percent": 40.0}}}
     raw = dump_heartbeat(view)
     assert parse_heartbeat(raw) == Heartbeat(**view)
     assert parse_heartbeat(raw).to_json() == view

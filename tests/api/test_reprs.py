@@ -11,6 +11,7 @@ from recorded import by_hand as by_hand_lines
 
 import raydrive
 from raydrive import (
+    AutoPolicy,
     BanditPolicy,
     BayesianParameterSampling,
     GridParameterSampling,
@@ -46,6 +47,7 @@ MADE = [
     choice("sgd", None, 1.5),
     choice({"kind": "adam", "beta": uniform(0.8, 1)}, {"kind": "sgd"}),
     BanditPolicy(slack_factor=0.1, delay_evaluation=5),
+    AutoPolicy(),
     MedianStoppingPolicy(evaluation_interval=2),
     RandomParameterSampling(SPACE),
     RandomParameterSampling(SPACE, rule="sobol", seed=3),

@@ -173,7 +173,7 @@ def test_a_class_within_a_function_travels_by_value(tmp_path: Path) -> None:
             ["early_termination.type", "ZeroDivisionError: division by zero, broken.py, line 2"],
         ),
         ("ends:Steady", "limit", ["early_termination: found", "ended with exit code 3"]),
-        ("needs:Steady", "limit", ["no_such_library", "Put it beside the class into the submitted code"]),
+        ("needs:Steady", "limit", ["no_such_library", "Put it next to the class in the submitted code"]),
     ],
 )
 def test_what_a_driver_could_not_build_is_refused_with_its_place(

@@ -11,6 +11,7 @@ from typing import Any
 
 import moto_s3
 import numpy as np
+import pandas as pd
 import pytest
 
 from raydrive import ConfigError, HyperDriveConfig, RandomParameterSampling, uniform, with_data
@@ -61,6 +62,18 @@ def test_the_data_is_written_once_and_removed_where_the_submission_fails(tmp_pat
     assert not Path(stored.trial.data_folder).exists()
 
 
+def test_a_frame_that_arrow_cannot_keep_is_told_once(tmp_path: Path) -> None:
+    frames = {"X": pd.DataFrame({"n": [1.0], "o": [{1}]}), "scale": pd.DataFrame({"n": [1.0]})}
+    target = with_data(train, **frames)
+    with (
+        pytest.warns(UserWarning, match="the data 'X' is pickled, as column 'o' holds objects of the type set") as told,
+        stored_data(target, config_of(target).config, str(tmp_path), by_job=False) as stored,
+    ):
+        pass
+    assert len(told) == 1
+    assert sorted(os.listdir(stored.trial.data_folder)) == ["X.pickle", "scale.frame"]
+
+
 def test_what_cannot_travel_is_named(tmp_path: Path) -> None:
     target = with_data(train, X=threading.Lock())
     with (
@@ -74,7 +87,7 @@ def test_what_cannot_travel_is_named(tmp_path: Path) -> None:
 def test_a_storage_of_other_machines_is_refused(tmp_path: Path) -> None:
     target = with_data(train, X=X)
     with (
-        pytest.raises(ConfigError, match="no folder here"),
+        pytest.raises(ConfigError, match="not a folder on this machine"),
         stored_data(target, config_of(target).config, str(tmp_path / "not" / "here"), by_job=True),
     ):
         pass
@@ -92,7 +105,7 @@ def test_data_in_an_object_store_is_fetched(tmp_path: Path, monkeypatch: pytest.
             path = fetch_input(stored.trial.inputs["data.X"], tmp_path, folder=False)
             assert np.array_equal(read_shared(str(path)), X)
         with (
-            pytest.raises(ConfigError, match=r"a URI without keys and passwords"),
+            pytest.raises(ConfigError, match=r"a URI without keys or passwords"),
             stored_data(target, config, f"s3://key:secret@bucket/runs?{options}", by_job=False),
         ):
             pass

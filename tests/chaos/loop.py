@@ -286,7 +286,7 @@ def refusal(raylets: Raylets, storage: Path) -> list[str]:
             return ["a node that does not share the storage was not noticed"]
     runs = list((storage / "chaos").glob("*")) if (storage / "chaos").exists() else []
     wanted = f"1 of {raylets.nodes + 1} other nodes that may run trials cannot use the storage {storage}: node "
-    wrong = [] if text.startswith(wanted) and "it does not see what" in text else [f"refused with: {text}"]
+    wrong = [] if text.startswith(wanted) and "it cannot read what" in text else [f"refused with: {text}"]
     return wrong + [f"left behind: {path}" for path in [*runs, *storage.glob(".raydrive-probe*")]]
 
 
@@ -358,7 +358,7 @@ def moved(run: HyperDriveRun) -> int:
     found, at, left = set(), dict[int, str](), set[int]()
     for fact, decisions in JournalReader(run.layout.journal).read():
         if isinstance(fact, Reported) and "node" in fact.tags:
-            if fact.trial in left and at[fact.trial] != fact.tags["node"]:
+            if fact.trial in left and at.get(fact.trial) not in (None, fact.tags["node"]):  # None: paused unheard
                 found.add(fact.trial)
             at[fact.trial] = fact.tags["node"]
             left.discard(fact.trial)

@@ -347,7 +347,7 @@ def test_a_storage_that_cannot_be_used_is_refused_before_ray_is_started(
     before = sorted(tmp_path.iterdir())
     storage = tmp_path / "file" if place == "file" else tmp_path / "file" / "runs"
     assert run(["submit", good, "--storage", str(storage)]) == 5
-    assert "a file stands where a folder should be" in capfd.readouterr().err
+    assert "there is a file where a folder should be" in capfd.readouterr().err
     assert sorted(tmp_path.iterdir()) == before
 
 

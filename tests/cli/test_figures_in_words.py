@@ -22,7 +22,7 @@ def peaked(tmp_path: Path) -> RunLayout:
     return record(tmp_path, config(1, concurrent=1), lambda *_: [(1.0, value) for value in values])
 
 
-TEXT = "the best value is that of interval 2, but trial 0 went on to interval 4: its latest files in outputs/ are of"
+TEXT = "the best value is that of interval 2, but trial 0 continued to interval 4: its latest files in outputs/ are of"
 
 
 @pytest.mark.parametrize("name", ["best", "status"])

@@ -115,7 +115,7 @@ def test_json_is_as_described(
     place: Path, capfd: pytest.CaptureFixture[str], section: str, arguments: list[str]
 ) -> None:
     assert run([*arguments, "-o", "json"]) in (0, 5 if section == "doctor" else 0)
-    found = json.loads(capfd.readouterr().out, parse_constant=lambda text: pytest.fail(f"{text} is no JSON"))
+    found = json.loads(capfd.readouterr().out, parse_constant=lambda text: pytest.fail(f"{text} is not JSON"))
     assert found["schema_version"] == SCHEMA_VERSION == 2
     keys = described(section)
     assert keys

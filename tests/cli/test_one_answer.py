@@ -43,8 +43,8 @@ def answers(capsys: pytest.CaptureFixture[str], *more: str) -> list[tuple[int, s
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (["raydrive.python=/no/such/python"], "python: found '/no/such/python', which this machine has no program of"),
-        (["raydrive.python=~/venv/bin/python"], "Write the path out"),
+        (["raydrive.python=/no/such/python"], "python: found '/no/such/python', but this machine has no such program"),
+        (["raydrive.python=~/venv/bin/python"], "Write the full path"),
         (["raydrive.secrets.NO_SUCH=env"], "secrets.NO_SUCH: found no environment variable NO_SUCH"),
         (["raydrive.warm_start=nothing-of-that-name"], "raydrive.warm_start"),
         (["experiment_name=" + "e" * 101], "1 to 100 letters"),
@@ -54,7 +54,7 @@ def answers(capsys: pytest.CaptureFixture[str], *more: str) -> list[tuple[int, s
         ),
         (["raydrive.resources.gpus=400"], "raydrive.resources.gpus: found 400; allowed: at most "),
         (["raydrive.resources={cpus: 4000}"], "raydrive.resources.cpus: found 4000; allowed: at most "),
-        (["raydrive.resources.custom={tpu: 8}"], "Write tpu: 0, or name a cluster that has more: --address HOST:6379"),
+        (["raydrive.resources.custom={tpu: 8}"], "Write tpu: 0, or use a cluster that has more: --address HOST:6379"),
         (
             ["raydrive.python=/no/such/python", "raydrive.secrets.A=env", "raydrive.secrets.B=env"],
             "3 problems",

@@ -49,7 +49,7 @@ STYLES = {
     "training and test": ("accuracy", "train accuracy: 0.99\ntest accuracy: 0.91\n"),
     "a sentence": ("accuracy", "Loading data...\nFinal test accuracy is 0.9312\n"),
     "JSON lines": ("val_acc", '{"epoch": 1, "val_acc": 0.5}\n{"epoch": 2, "val_acc": 0.6}\n'),
-    "a number alone": ("accuracy", "0.9123\n"),
+    "only a number": ("accuracy", "0.9123\n"),
     "other names": ("accuracy", "epoch 1 top1=0.5 nll=0.3\nepoch 2 top1=0.6 nll=0.2\n"),
     "nothing": ("accuracy", "hello\n"),
 }

@@ -45,6 +45,10 @@ def config() -> RunConfig:
     )
 
 
+GPU_USE = {"0": {"gpu_percent": 87.4, "gpu_memory_bytes": 31.2e9}}
+"""What the heartbeats have of its trial."""
+
+
 def a_run(storage: Path, journal: str, heartbeat: str) -> RunLayout:
     """A run of two drivers.
 
@@ -78,7 +82,9 @@ def a_run(storage: Path, journal: str, heartbeat: str) -> RunLayout:
         "before": {"state": "Interrupted", "at": now - 1050, "epoch": 1},
     }
     if heartbeat in beats:
-        layout.write_driver(dump_heartbeat({**beats[heartbeat], "entries": entries, "address": "10.9.9.9:1"}))
+        layout.write_driver(
+            dump_heartbeat({**beats[heartbeat], "entries": entries, "address": "10.9.9.9:1", "gpu_use": GPU_USE})
+        )
     elif heartbeat == "garbage":
         layout.write_driver(b'{"state": "Runn')
     return layout
@@ -180,3 +186,32 @@ def test_the_runs_page_notices_what_becomes_of_a_run(tmp_path: Path) -> None:
         writer.append([line_of(fact, sweep.handle(fact)) for fact in ends])
     layout.write_driver(dump_heartbeat({"state": "Completed", "at": now, "epoch": 3}))
     assert shown() == "Completed"
+
+
+def test_what_trials_use_of_their_gpus_is_shown_while_they_train(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layout = a_run(tmp_path, "new", "fresh")
+    where = ["--storage", str(tmp_path)]
+    assert raydrive(["status", "last", *where]) == 0
+    assert "87 % on average, 31.20 GB together (1 trial)" in capsys.readouterr().out
+    assert raydrive(["status", "last", "-o", "json", *where]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["gpu_percent"], found["gpu_memory_bytes"]) == (87.4, 31.2e9)
+    assert raydrive(["trials", "last", *where]) == 0
+    assert re.search(r"gpu % +gpu GB.*\n(.*\n)*.* 87 +31.2 ", capsys.readouterr().out)
+    assert raydrive(["trials", "last", "-o", "json", *where]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["trials"]
+    assert (row["gpu_percent"], row["gpu_memory_bytes"]) == (87.4, 31.2e9)
+    page = Documents(open_history(layout)).full()
+    assert page["head"]["run"]["gpu_use"] == GPU_USE
+
+
+@pytest.mark.parametrize(("journal", "heartbeat"), [("over", "fresh"), ("old", "left"), ("new", "none")])
+def test_trials_that_do_not_train_use_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], journal: str, heartbeat: str
+) -> None:
+    a_run(tmp_path, journal, heartbeat)
+    assert raydrive(["trials", "last", "-o", "json", "--storage", str(tmp_path)]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["trials"]
+    assert (row["gpu_percent"], row["gpu_memory_bytes"]) == (None, None)

@@ -82,4 +82,4 @@ def test_a_deleted_current_folder_has_a_sentence(
         assert run(command.split()) == 2
     finally:
         os.chdir(tmp_path)
-    assert "the current folder: found one that was deleted" in capsys.readouterr().err
+    assert "the current folder: found a folder that was deleted" in capsys.readouterr().err

@@ -113,7 +113,7 @@ def test_more_gpus_than_there_are(capfd: pytest.CaptureFixture[str], command: li
     err = capfd.readouterr().err
     assert "sweep.yml:15:11: raydrive.resources.gpus: found 400; allowed: at most " in err
     assert re.search(r"this machine has \d+ CPU", err)
-    line = re.search(r"Write (gpus: \d+), or name a cluster that has more: --address HOST:6379", err)
+    line = re.search(r"Write (gpus: \d+), or use a cluster that has more: --address HOST:6379", err)
     assert line is not None
     pasted(err, line[1])
     assert run(["validate", "sweep.yml"]) == 0

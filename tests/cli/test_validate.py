@@ -90,9 +90,9 @@ def test_a_cluster_that_does_not_answer_is_told(capfd: pytest.CaptureFixture[str
     gpus = ["--set", "raydrive.resources.gpus=4"]
     assert run(["validate", "sweep.yml", "--address", "127.0.0.1:9", *gpus]) == 0
     err = capfd.readouterr().err
-    assert "Note: what a trial reserves was not compared with the cluster: no Ray cluster answers" in err
+    assert "Note: the resources of a trial were not compared with the cluster: no Ray cluster answers" in err
     assert run(["validate", "sweep.yml", "--address", "http://127.0.0.1:9", "--storage", "/shared", *gpus]) == 0
-    assert "only submit asks a dashboard" in capfd.readouterr().err
+    assert "only submit queries a dashboard" in capfd.readouterr().err
 
 
 def test_misspelt_parameter_of_a_point_is_written_with_its_value(

@@ -51,7 +51,7 @@ def test_an_export_makes_no_folders_above_its_own(
     target = tmp_path / "new" / "folder" / f"x.{kind}"
     assert run(["export", "--to", kind, "-o", str(target)]) == 2
     assert (
-        f"and there is no folder {target.parent}; allowed: a path in a folder that exists. mkdir -p {target.parent}"
+        f"but there is no folder {target.parent}; allowed: a path in an existing folder. mkdir -p {target.parent}"
         in (capfd.readouterr().err)
     )
     assert not (tmp_path / "new").exists()

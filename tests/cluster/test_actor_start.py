@@ -48,7 +48,7 @@ def until_none(run: HyperDriveRun) -> None:
 
 
 def until_over(run: HyperDriveRun) -> None:
-    """Its driver writes nothing more and has ended its actors; one whose journal goes earlier leaves them to others."""
+    """Its driver writes no more and has ended its actors; one whose journal goes earlier leaves them to others."""
     until_none(run)
     wait_until(lambda: run.heartbeat()["state"] == "Completed", "the last heartbeat, which would be written again")
 

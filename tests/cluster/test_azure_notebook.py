@@ -42,7 +42,7 @@ def test_a_notebook_reaches_its_end(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert printed[2].startswith("{'x': ")  # the run was over before this cell began
     assert printed[-1] == "the end\n"
     assert "cell 4: train.automl.AutoMLConfig: AutoML is a service of Azure" in said
-    assert "cell 5: needs auto, which cell 4 did not make" in said
+    assert "cell 5: needs auto, which cell 4 did not define" in said
 
 
 def test_what_fails_behind_submit_does_not_abandon_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

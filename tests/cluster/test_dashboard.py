@@ -176,7 +176,7 @@ def test_an_address_without_a_dashboard(config: Path, tmp_path: Path) -> None:
     nobody = f"http://127.0.0.1:{heads.free_port()}"
     done = raydrive("submit", config, "--address", nobody, "--storage", tmp_path / "shared")
     assert done.returncode == 5
-    assert f"no Ray dashboard that takes jobs answers at {nobody}" in done.stderr
+    assert f"no Ray dashboard that accepts jobs answers at {nobody}" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -91,7 +91,7 @@ def test_a_copy_of_a_run_has_no_driver(running: HyperDriveRun, tmp_path: Path) -
 
 def test_a_run_that_never_started_has_no_driver(storage: str) -> None:
     layout = RunLayout.create(storage, "called", "called-20261128-120000-0000")
-    with pytest.raises(ClusterError, match=r"run called-20261128-120000-0000 has no driver: it has never started"):
+    with pytest.raises(ClusterError, match=r"run called-20261128-120000-0000 has no driver: it was never started"):
         call_driver(layout, "view")
 
 

@@ -168,7 +168,7 @@ def test_what_does_not_count_is_said(storage: str, cluster: str) -> None:
         file.write(b'[{"type": "reported"')
     resumed = raydrive("resume", run.id, "--address", cluster, "--storage", storage, "--max-total-trials", "3")
     assert resumed.returncode == 0, resumed.stderr
-    text = f"an unfinished line (20 bytes) at the end of segment {newest.name} left out"
+    text = f"an unfinished line (20 bytes) at the end of segment {newest.name} ignored"
     assert f"Note: {text}" in resumed.stderr
     assert text in raydrive("status", run.id, "--storage", storage).stdout
     newest.rename(place / "elsewhere")

@@ -96,12 +96,12 @@ def test_what_is_missing_is_named_where_a_user_looks(capsys: pytest.CaptureFixtu
         best = run.get_best_run_by_primary_metric()
         assert best is not None
         assert best.why == (
-            "ended by itself after 1 interval; not in the storage, for it takes files only: outputs/loop "
+            "ended by itself after 1 interval; not in the storage, which accepts only files: outputs/loop "
             "(a link to a folder)"
         )
         assert [note.partition(":")[0] for note in best.notes] == [
-            "stored under other names, for the storage does not take theirs",
-            "not in the storage, for it takes files only",
+            "stored under other names, because the storage does not accept theirs",
+            "not in the storage, which accepts only files",
             "not kept",
         ]
         names = ["attempt-1/log.txt", "kept/results.csv", "outputs/caf%E9.txt", "outputs/model.txt"]

@@ -109,7 +109,7 @@ def test_a_ray_that_lacks_a_part_runs_as_it_is_and_one_line_tells_it(tmp_path: P
     assert seen(run) == (False, True)
     lines = [line for line in told.splitlines() if "plain Ray" in line]
     assert len(lines) == 1
-    assert "has no ray._private.node.Node.start_monitor, which raydrive's start changes" in lines[0]
+    assert "has no ray._private.node.Node.start_monitor, which raydrive's start modifies" in lines[0]
 
 
 def test_the_key_holds_for_our_actors_on_a_cluster_that_runs_already(tmp_path: Path) -> None:

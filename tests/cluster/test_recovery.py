@@ -220,7 +220,7 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
 
         wait_until(goes_on, "reports from after the takeover")
         actor = ray.get_actor(training[-1], namespace="raydrive")
-        with pytest.raises(StaleEpochError, match="epoch 1 is over"):
+        with pytest.raises(StaleEpochError, match="epoch 1 has ended"):
             ray.get(actor.renew.remote(1))
     finally:
         os.kill(old_pid, signal.SIGCONT)

@@ -22,6 +22,7 @@ from raydrive import (
     Run,
     ScriptRunConfig,
     Workspace,
+    context_values,
     uniform,
 )
 from raydrive.storage.checkpoints import manifests
@@ -75,6 +76,31 @@ def test_an_attempt_goes_on_from_the_last_checkpoint(storage: str) -> None:
     kept = manifests(run.layout, 0)
     assert [manifest.interval for manifest in kept] == [4, 6]  # the newest, and the one that was gone on from
     assert kept[1].files["state.json"]["size"] > 0
+
+
+def test_a_process_that_is_killed_between_its_checkpoint_and_the_values_in_it_loses_neither(storage: str) -> None:
+    def killed(params: dict[str, Any]) -> None:
+        run, folder = Run.get_context(), Path("state")
+        folder.mkdir(exist_ok=True)
+        start = int(Path(run.resume_from, "epoch").read_text()) if run.resume_from else 0
+        whole = context_values.stage_checkpoint
+
+        def dies_after_the_copy(*args: Any) -> str:
+            name = whole(*args)
+            if (folder / "epoch").read_text() == "3":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return name
+
+        if run.attempt == 1:
+            context_values.stage_checkpoint = dies_after_the_copy
+        for epoch in range(start + 1, 6):
+            (folder / "epoch").write_text(str(epoch))
+            run.report({"score": float(epoch)}, checkpoint=folder)
+
+    run = submit(storage, killed, max_attempts=2)
+    run.wait_for_completion()
+    assert (run.get_status(), run.sweep.trials[0].attempt) == ("Completed", 2)
+    assert list(run.sweep.curves.values(0)) == [1.0, 2.0, 3.0, 4.0, 5.0]
 
 
 def test_a_damaged_checkpoint_is_passed_over(storage: str) -> None:

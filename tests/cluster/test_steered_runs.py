@@ -129,7 +129,7 @@ def test_a_run_is_changed_by_commands_while_it_goes_on(cluster: str, tmp_path: P
     wait_until(lambda: not processes_of(steered.id), "no training process")
     steered("note", "the others are done", "--tag", "who=ada")
     went_on = steered("unpause")
-    assert went_on["recorded"][1].startswith("the trials that pause go on: ")
+    assert went_on["recorded"][1].startswith("the paused trials continue: ")
 
     steered.wait(lambda sweep: sweep.finished is not None, "the end of the run")
     check_steered(steered, 40)
@@ -198,3 +198,18 @@ def test_the_dashboard_alone_is_enough(dashboard: str, tmp_path: Path) -> None:
     steered.wait(lambda sweep: sweep.finished is not None, "the end of the run")
     check_steered(steered, total)
     assert [one.params["lr"] for one in steered.run.sweep.trials if one.origin == "given"] == [0.95]
+
+
+def test_the_dashboard_alone_is_enough_to_cancel(dashboard: str, tmp_path: Path) -> None:
+    steered = Steered(a_sweep(tmp_path, 60), str(tmp_path / "storage"), dashboard)
+    steered.wait(lambda sweep: any(one.state == "Running" for one in sweep.trials), "the first trials")
+    steered("pause", "--now")
+    steered.wait(lambda sweep: not sweep.open_trials, "no trial runs")
+    number = steered.run.sweep.paused_trials[0].number
+    assert steered("cancel", number, "--reason", "no use")["recorded"] == [f"trial {number} is being canceled"]
+    steered.wait(lambda sweep: not sweep.trials[number].open, "the end of the trial")
+    assert steered.run.sweep.trials[number].why == "no use"
+    assert steered("cancel")["recorded"] == ["the run is being canceled"]
+    steered.wait(lambda sweep: sweep.finished is not None, "the end of the run")
+    assert steered.run.get_status() == "Canceled"
+    assert steered("cancel")["recorded"] == []

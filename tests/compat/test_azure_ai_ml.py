@@ -211,7 +211,7 @@ def test_a_pipeline_is_its_sweep(here: Path, capsys: pytest.CaptureFixture[str])
     config = submission_of(made).config
     assert config.trial.inputs == {"data": str(here / "data"), "note": "some"}
     assert (config.display_name, config.limits.max_total_runs) == ("whole", 3)
-    assert "of the pipeline only step tuned is run; not prepare_step" in capsys.readouterr().err
+    assert "only step tuned of the pipeline is run; not prepare_step" in capsys.readouterr().err
 
 
 def test_a_pipeline_without_a_sweep(here: Path) -> None:
@@ -259,7 +259,7 @@ def test_what_only_the_service_can_do_is_answered(here: Path) -> None:
         client.online_endpoints.begin_create_or_update(object())
     with pytest.raises(NotHereError, match="Azure's service does this"):
         client.registries.get("azureml")
-    with pytest.raises(ConfigError, match="a file or folder that exists"):
+    with pytest.raises(ConfigError, match="an existing file or folder"):
         client.models.create_or_update(Model(path="nowhere", name="m"))
 
 

@@ -208,7 +208,7 @@ def test_what_has_no_meaning_here_says_what_to_do(here: Path) -> None:
         (lambda: Model.deploy(None, "x"), "Ray Serve"),
         (lambda: Model(Workspace(), "none"), "no model 'none'"),
         (lambda: config(script, {"x": quniform(1, 9, 2)}, pipeline=object()), "only scripts are tuned"),
-        (lambda: Workspace().get_mlflow_tracking_uri(), "by themselves"),
+        (lambda: Workspace().get_mlflow_tracking_uri(), "automatically"),
         (lambda: Experiment(Workspace(), "e").submit(object()), "HyperDriveConfig or a ScriptRunConfig"),
     ]:
         with pytest.raises(NotHereError, match=said):
@@ -255,7 +255,7 @@ def test_a_script_that_submits_nothing_or_fails_is_named(tmp_path: Path) -> None
         ("import sys; print(sys.argv[1:]); sys.exit(3)", 3, ""),
         ("import sys; sys.exit('no data')", 1, "no data"),
         ("def f():\n    return {}['key']\nf()", 1, "line 2, in f"),
-        ("import azureml.nothing", 1, "azureml.nothing is not among what raydrive provides"),
+        ("import azureml.nothing", 1, "azureml.nothing is not provided by raydrive"),
         ("from azureml.pipeline.steps import HyperDriveStep as H; H()", 1, "pipelines are not run here"),
         ("from azureml.core.webservice import AciWebservice as A; A.deploy_configuration()", 1, "Ray Serve"),
         ("from azureml.core import Workspace; Workspace.from_config().get_run('none')", 2, "none"),
@@ -312,7 +312,7 @@ def test_earlier_runs_are_written_down(here: Path) -> None:
 
 def test_a_function_fits_into_no_file(tmp_path: Path) -> None:
     made = config(lambda params: None, {"x": choice(1)})
-    with pytest.raises(ConfigError, match="Only scripts"):
+    with pytest.raises(ConfigError, match="only describe scripts"):
         converted(made.to_submission("e"), tmp_path)
 
 
@@ -390,7 +390,7 @@ def test_a_run_of_azures_is_answered(here: Path, run_id: str) -> None:
 
     experiment = Experiment(Workspace.from_config(), "e")
     for wanted in (run_id, f"{run_id}_3"):
-        with pytest.raises(NotHereError, match="kept by Azure"):
+        with pytest.raises(NotHereError, match="stored by Azure"):
             Run(experiment, wanted)
 
 
@@ -398,7 +398,7 @@ def test_a_run_of_this_process_answers_what_only_azures_have(here: Path) -> None
     run = Experiment(Workspace.from_config(), "e").start_logging(snapshot_directory=None)
     with pytest.raises(NotHereError, match="AutoML is a service"):
         run.get_output()
-    with pytest.raises(NotHereError, match="leave the line out"):
+    with pytest.raises(NotHereError, match="remove the line"):
         run.get_snapshot_id()
     run.add_properties({"a": "b"})
     assert run.get_properties() == {"a": "b"}

@@ -64,7 +64,7 @@ def test_a_notebook_goes_on_behind_what_only_azure_could_do_and_what_needs_it() 
     assert not gaps.goes_on(CodeCell(6, "1 / 0"), "ZeroDivisionError", "division by zero")
     gaps.worked(CodeCell(7, "config = 1"))
     assert not gaps.goes_on(CodeCell(8, "print(config)"), "NameError", "name 'config' is not defined")
-    assert gaps.answers == ["cell 3: no AutoML here", "cell 4: needs config, which cell 3 did not make"]
+    assert gaps.answers == ["cell 3: no AutoML here", "cell 4: needs config, which cell 3 did not define"]
 
 
 def _notebook(file: Path, *cells: str) -> None:
@@ -107,7 +107,7 @@ def test_a_plan_names_each_cell_and_runs_nothing(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0] == "cell 1: writes train.py"
     assert lines[1] == "cell 2: does not run !pip install xgboost"
-    assert lines[2].startswith("cell 3: goes no further than: train.automl.AutoMLConfig: AutoML is a service of Azure")
+    assert lines[2].startswith("cell 3: stops at: train.automl.AutoMLConfig: AutoML is a service of Azure")
     assert lines[3] == "cell 4: submits"
     assert not (tmp_path / "train.py").exists()
 
@@ -119,7 +119,7 @@ def test_convert_writes_files_of_cells_and_names_the_cell_of_an_error(tmp_path: 
     done = _raydrive(tmp_path, "convert", "n.ipynb", "-o", "sweep.yml")
     assert done.returncode == 0, done.stderr
     assert "python train.py --x ${{search_space.x}}" in (tmp_path / "sweep.yml").read_text()
-    assert "cell 3: needs auto, which cell 2 did not make" in done.stderr
+    assert "cell 3: needs auto, which cell 2 did not define" in done.stderr
     _notebook(tmp_path / "n.ipynb", "x = 1", "y = 2\n1 / 0")
     done = _raydrive(tmp_path, "convert", "n.ipynb")
     assert done.returncode == 2

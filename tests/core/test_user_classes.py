@@ -185,7 +185,7 @@ class Forgets:
             "policy.patience: found an argument of .*Forgets that its objects do not keep; allowed: an attribute",
         ),
         (Plain(names=[len]), r"policy.names: found \[<built-in function len>\] .* allowed: JSON: .* to_json\(\)"),  # type: ignore[list-item]
-        (Plain(names=("a",)), r"policy.names: found \('a',\); .* come back as \['a'\]"),  # type: ignore[arg-type]
+        (Plain(names=("a",)), r"policy.names: found \('a',\); .* be restored as \['a'\]"),  # type: ignore[arg-type]
         (Plain(patience=float("nan")), "policy.patience: found nan"),  # type: ignore[arg-type]
     ],
 )
@@ -242,7 +242,7 @@ def test_a_policy_that_raises_is_named_with_the_line_in_its_file() -> None:
     [
         (1, r"test_user_classes:Walker failed in ask\(trial 0\): ZeroDivisionError: .*test_user_classes.py, line"),
         (-1, r"Walker.ask returned {'y': 1}, which are not values of x, for trial 0"),
-        ("up", r"Walker.ask returned 'up', which is neither a Suggestion, a Continuation nor None, for trial 0"),
+        ("up", r"Walker.ask returned 'up', which is not a Suggestion, a Continuation or None, for trial 0"),
     ],
 )
 def test_a_sampler_that_fails_is_named(step: Any, text: str) -> None:

@@ -91,7 +91,9 @@ def train_in_attempts(
                 known = (decision.recorded, decision.first_step, decision.last_step)
                 call = asyncio.ensure_future(
                     actor.run(
-                        1, number, decision.attempt, dict(params or {}), decision.resume_from, decision.interval, *known
+                        *(1, number, decision.attempt, dict(params or {}), decision.resume_from, decision.interval),
+                        *known,
+                        last_value=decision.last_value,
                     )
                 )
                 decision = await _follow(call, actor, driver, decision)

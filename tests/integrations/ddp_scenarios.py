@@ -71,7 +71,9 @@ def curves(run: HyperDriveRun) -> list[dict[str, Any]]:
 def plain(lr: float) -> list[float]:
     """The curve of the same script under torchrun, without raydrive around it."""
     command = [*TORCHRUN.split(), "--standalone", "--nproc-per-node", "4", "ddp.py", "--lr", repr(lr)]
-    done = subprocess.run(command, cwd=EXAMPLE, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, cwd=EXAMPLE, capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        raise SystemExit(f"torchrun: {done.stderr[-4000:]}")
     return [float(value) for value in re.findall(r"loss = (\S+)", done.stdout + done.stderr)]
 
 

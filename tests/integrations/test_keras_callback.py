@@ -1,4 +1,4 @@
-"""Keras's callback on the torch backend in a real trial."""
+"""Keras's callback on each of its backends in a real trial."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import Any
 from callback_contract import EPOCHS, CallbackContract, after_interval, needs
 from sklearn.datasets import make_classification
 
-pytestmark = needs("keras", "torch")
 SAMPLES = make_classification(200, random_state=0)
 
 
-def train(params: dict[str, Any]) -> None:
-    os.environ["KERAS_BACKEND"] = "torch"
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+def train(params: dict[str, Any], backend: str) -> None:
+    os.environ |= {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     import keras
 
     from raydrive.integrations.keras import RaydriveCallback
@@ -38,8 +36,34 @@ def train(params: dict[str, Any]) -> None:
     )
 
 
-class TestKeras(CallbackContract):
-    train = staticmethod(train)
+def on_torch(params: dict[str, Any]) -> None:
+    train(params, "torch")
+
+
+def on_jax(params: dict[str, Any]) -> None:
+    train(params, "jax")
+
+
+def on_tensorflow(params: dict[str, Any]) -> None:
+    train(params, "tensorflow")
+
+
+class KerasContract(CallbackContract):
     metric = "val_loss"
     goal = "minimize"
     others = ("val_accuracy", "loss", "accuracy")
+
+
+class TestKerasOnTorch(KerasContract):
+    pytestmark = needs("keras", "torch")
+    train = staticmethod(on_torch)
+
+
+class TestKerasOnJax(KerasContract):
+    pytestmark = needs("keras", "jax")
+    train = staticmethod(on_jax)
+
+
+class TestKerasOnTensorFlow(KerasContract):
+    pytestmark = needs("keras", "tensorflow")
+    train = staticmethod(on_tensorflow)

@@ -74,6 +74,9 @@ class FakePool:
     def waiting(self) -> dict[int, str]:
         return {}
 
+    async def gpu_use(self) -> dict[int, dict[str, float]]:
+        return {launch.trial: {"gpu_percent": 40.0 + launch.trial} for launch in self.launched}
+
     def lose(self, trial: int, attempt: int, why: str) -> None:
         self.lost.append((trial, attempt, why))
 

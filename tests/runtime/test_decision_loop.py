@@ -78,6 +78,25 @@ def test_an_expensive_sampler_is_asked_off_the_report_path() -> None:
     assert kinds(recorder.notes) == ["written", "asked", "written", "Launch", "asked", "written", "Launch"]
 
 
+def test_while_all_places_are_taken_a_question_is_for_a_new_trial_as_long_as_the_budget_has_one() -> None:
+    """Else "no paused trial is worth it" would be taken for the end of the search space."""
+
+    class Choosing(Recorder):
+        def go_on(self, history: Sequence[TrialRecord]) -> None:
+            self.notes.append(("go_on", len(history)))
+
+    recorder = Choosing()
+    loop = loop_of(recorder, max_total_runs=3)
+    loop.take([Started(1.0, 1)])
+    assert (len(loop.sweep.trials), loop.sweep.free_slots) == (2, 0)
+    number, answer = loop.question(loop.sweep.history)()
+    assert (number, recorder.notes[-1]) == (2, ("asked", 2, 2))
+    assert answer is not None
+    loop.take([Ended(2.0, 0, 1, 0)])  # the third begins
+    assert loop.question(loop.sweep.history)() == (3, None)
+    assert recorder.notes[-1] == ("go_on", 3)
+
+
 def test_what_is_done_about_facts_judged_together_follows_one_append() -> None:
     recorder = Recorder()
     loop = loop_of(recorder)

@@ -228,7 +228,7 @@ def test_virtual_time_ends_a_run_of_silent_trials() -> None:
     memory = Memory()
     sweep = run_inline(config, train, memory, lambda: now[0])
     assert [trial.state for trial in sweep.trials] == [FAILED, FAILED, CANCELED, CANCELED, CANCELED]
-    assert "stopped before it began" in "".join(memory.lines)
+    assert "stopped before it started" in "".join(memory.lines)
     assert sweep.finished is not None
     assert sweep.finished.why == "max_duration of 60 s reached"
 

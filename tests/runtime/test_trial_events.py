@@ -71,11 +71,11 @@ def test_fields_that_an_earlier_release_did_not_send_have_a_default() -> None:
         ),
         (("lost", 1.0, "why", "more"), "an event of the kind 'lost' with 3 fields; known fields: at, why"),
         (("ended",), "an event of the kind 'ended' with 0 fields; known fields: at, exit_code, error"),
-        ((), "(), which is no event"),
-        (([], 1.0), "([], 1.0), which is no event"),
-        (7, "7, which is no event"),
-        (None, "None, which is no event"),
-        ("ended", "'ended', which is no event"),
+        ((), "(), which is not an event"),
+        (([], 1.0), "([], 1.0), which is not an event"),
+        (7, "7, which is not an event"),
+        (None, "None, which is not an event"),
+        ("ended", "'ended', which is not an event"),
     ],
 )
 def test_what_is_unknown_is_an_error_with_its_kind(sent: Any, said: str) -> None:
@@ -83,6 +83,6 @@ def test_what_is_unknown_is_an_error_with_its_kind(sent: Any, said: str) -> None
         to_facts(0, 1, [("lost", 1.0, "why"), sent])
     assert isinstance(caught.value, RaydriveError)
     assert str(caught.value).startswith(f"its trial actor sent {said}")
-    assert "install the same one on all nodes" in str(caught.value)
+    assert "install the same version on all nodes" in str(caught.value)
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again) == str(caught.value)

@@ -54,7 +54,7 @@ def test_modules_of_the_sdk_import_and_answer(run_script: RunScript, python: str
         "except RuntimeError as error:\n    run.log('answer', str(error))",
     )
     done = run_script(file, python=python)
-    assert "azureml.train.automl.AutoMLConfig belongs to submitting a job" in done.metrics["answer"][0]
+    assert "azureml.train.automl.AutoMLConfig is for submitting jobs" in done.metrics["answer"][0]
 
 
 def test_datasets_of_the_workspace_obey_the_mapping(run_script: RunScript, python: str, tmp_path: Path) -> None:

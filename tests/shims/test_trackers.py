@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,56 @@ def test_a_hydra_program_that_fails_fails(run_script: RunScript, tmp_path: Path)
     done = run_script(file, CALLBACK, code=1)
     assert "broken" in done.output
     assert done.metrics == {}
+
+
+DETERMINED = """\
+import json, pathlib
+import determined as det
+info = det.get_cluster_info()
+assert info is not None and info.trial.trial_id == 7 and info.latest_checkpoint is None
+assert info.trial.hparams == {"lr": 0.1, "model": {"depth": 3, "width": 8}}, info.trial.hparams
+with det.core.init(distributed=det.core.DistributedContext.from_torch_distributed()) as core_context:
+    assert core_context.distributed.rank == 0 and core_context.distributed.allgather(4) == [4]
+    for operation in core_context.searcher.operations():
+        for batch in range(operation.length):
+            core_context.train.report_training_metrics(steps_completed=batch + 1, metrics={"loss": 1.0 / (batch + 1)})
+            core_context.train.report_validation_metrics(steps_completed=batch + 1, metrics={"loss": 2.0, "name": "x"})
+            with core_context.checkpoint.store_path({"steps_completed": batch + 1}) as (path, name):
+                (path / "state").write_text(str(batch))
+            assert not core_context.preempt.should_preempt()
+        operation.report_completed(2.0)
+    try:
+        with core_context.checkpoint.restore_path("other"):
+            pass
+    except FileNotFoundError as error:
+        assert "goes on from none" in str(error)
+    else:
+        raise SystemExit("a checkpoint that is not there")
+try:
+    from determined import pytorch
+except ImportError as error:
+    assert "trial classes are run by Determined alone" in str(error)
+else:
+    raise SystemExit("pytorch of determined")
+"""
+
+
+def test_the_core_api_of_determined_is_the_trial(run_script: RunScript, python: str, tmp_path: Path) -> None:
+    file = tmp_path / "train.py"
+    file.write_text(DETERMINED)
+    about = {"constants": {"model.width": 8, "model.depth": 3}, "names": {}, "length": 2}
+    done = run_script(file, python=python, env={"RAYDRIVE_DETERMINED": json.dumps(about)})
+    assert done.metrics == {"training/loss": [1.0, 0.5], "loss": [2.0, 2.0]}
+
+
+def test_the_core_api_of_determined_goes_on_from_a_checkpoint(run_script: RunScript, tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    (tmp_path / "before" / "state").write_text("41")
+    file = tmp_path / "train.py"
+    file.write_text(
+        "import determined as det\ninfo = det.get_cluster_info()\n"
+        "with det.core.init() as core, core.checkpoint.restore_path(info.latest_checkpoint) as path:\n"
+        "    core.train.report_validation_metrics(1, {'x': int((path / 'state').read_text())})\n"
+    )
+    done = run_script(file, env={"RAYDRIVE_RESUME_FROM": str(tmp_path / "before")})
+    assert done.metrics == {"x": [41.0]}

@@ -72,7 +72,7 @@ def test_another_trials_checkpoint_is_taken_with_the_intervals_of_the_one_that_t
     found = recover(layout, 5, 2, "0/2", 9, tmp_path / "here", notes.append)
     assert found is not None
     assert found.number == 3  # a newer one of the same trial
-    assert notes == ["checkpoint 2 of trial 0 is gone or damaged; taking its checkpoint 3"]
+    assert notes == ["checkpoint 2 of trial 0 is missing or damaged; using its checkpoint 3"]
     assert recover(layout, 5, 2, "4/1", 9, tmp_path / "here", notes.append) is None
 
 
@@ -86,7 +86,7 @@ def test_the_one_before_a_damaged_one_is_pinned(tmp_path: Path) -> None:
     assert found is not None
     assert (found.number, (found.path / "state").read_text(), pinned(layout, 0)) == (2, "2", 2)
     assert "state is damaged" in notes[0]
-    assert "taking the one before" in notes[0]
+    assert "using the previous one" in notes[0]
     assert prune(layout, 0, keep_last=1, maximize=True) == [1]
 
 
@@ -121,7 +121,7 @@ def test_a_manifest_that_is_not_what_was_written_does_not_count_and_that_is_note
         found = recover(layout, 0, 2, "2", 2, tmp_path / "here", notes.append)
         assert found is not None
         assert found.number == 1
-        assert notes.pop() == "checkpoint 2 of trial 0 is gone or damaged; taking the one before"
+        assert notes.pop() == "checkpoint 2 of trial 0 is missing or damaged; using the previous one"
 
 
 def test_a_torn_pin_keeps_nothing_and_breaks_nothing(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_files_and_folders_of_other_storage(tmp_path: Path) -> None:
     whole = fetch_input(source.as_uri(), cache, folder=True)
     assert sorted(str(path.relative_to(whole)) for path in whole.rglob("*.txt")) == ["a.txt", "deep/b.txt"]
     assert fetch_input((source / "a.txt").as_uri(), cache, folder=False).read_text() == "a"
-    with pytest.raises(StorageError, match="there is no file below it"):
+    with pytest.raises(StorageError, match="it contains no file"):
         fetch_input((tmp_path / "nothing").as_uri(), cache, folder=True)
     with pytest.raises(StorageError, match="missing"):
         fetch_input((source / "missing.txt").as_uri(), cache, folder=False)

@@ -66,9 +66,9 @@ def test_a_run_on_an_object_store_is_opened_by_its_uri() -> None:
 
 def test_nothing_starts_over_in_an_existing_run(folder: Folder) -> None:
     layout = make(folder, "digits")
-    with pytest.raises(StorageError, match=r"exists already.*Hint: resume it"):
+    with pytest.raises(StorageError, match=r"already exists.*Hint: resume the existing run"):
         RunLayout.create(folder, "digits", layout.run_id)
-    with pytest.raises(StorageError, match="has its configuration already"):
+    with pytest.raises(StorageError, match="already has its configuration"):
         layout.write_config(b"other")
     assert layout.read_config() == b"{}"
 
@@ -171,7 +171,7 @@ def test_a_whole_id_wins_over_longer_ones(folder: Folder) -> None:
 
 
 def test_an_empty_storage_says_so(tmp_path: Path) -> None:
-    with pytest.raises(RunNotFoundError, match=r"there are no runs in .*Hint: is the storage right"):
+    with pytest.raises(RunNotFoundError, match=r"there are no runs in .*Hint: check the storage"):
         find_run(tmp_path / "nothing", "last")
 
 

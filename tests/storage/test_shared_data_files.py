@@ -9,23 +9,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from mapped_memory import is_mapped
 
 from raydrive.storage.shared_data import read_shared, write_shared
 
 
 def stored(value: Any, folder: Path) -> Any:
     return read_shared(str(write_shared(value, folder, "x")))
-
-
-def is_mapped(array: Any) -> bool:
-    """Whether the memory of an array is that of a file, and cannot be written to."""
-    address = array.__array_interface__["data"][0]
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        bounds, rights, _, _, inode, *_ = line.split()
-        first, last = (int(bound, 16) for bound in bounds.split("-"))
-        if first <= address < last:
-            return inode != "0" and "w" not in rights and not array.flags.writeable
-    return False
 
 
 @pytest.mark.parametrize(
@@ -78,5 +68,5 @@ def test_the_columns_of_a_dataframe_and_arrays_inside_anything_are_mapped(tmp_pa
 
 def test_another_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.pickle").write_bytes(b"something else" * 10)
-    with pytest.raises(ValueError, match=r"x\.pickle is no file of shared data"):
+    with pytest.raises(ValueError, match=r"x\.pickle is not a file of shared data"):
         read_shared(str(tmp_path / "x.pickle"))

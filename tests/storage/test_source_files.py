@@ -73,7 +73,7 @@ def test_a_link_inside_gives_a_copy_and_a_circle_is_refused(tmp_path: Path) -> N
     (root / "again").symlink_to("data")
     assert names(root) == ["again/a", "data/a"]
     (root / "data" / "up").symlink_to("..")
-    assert refused(root)["source_directory/data/up"] == f"is a link to a folder that it is in, {root}"
+    assert refused(root)["source_directory/data/up"] == f"is a link to a folder that contains it, {root}"
 
 
 def test_all_that_cannot_be_packed_comes_at_once(tmp_path: Path) -> None:

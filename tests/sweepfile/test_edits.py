@@ -13,6 +13,8 @@ from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.errors import ConfigError, StorageError
 from raydrive.core.space.search_space import choice, parse_space, uniform
 from raydrive.core.sweep.edits import edited
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.user_requests.edit_checks import planned_edit
 from raydrive.sweepfile.edits.patches import edit_of_file, patch_of_settings
 from raydrive.sweepfile.edits.points import points_of_file, values_of_settings
 from raydrive.sweepfile.loader import load_sweep
@@ -79,7 +81,7 @@ def test_a_space_gets_values_and_parameters_and_loses_them(config: RunConfig) ->
     ("setting", "words"),
     [
         ("objective.goal=minimize", "--set objective.goal: objective.goal: found 'minimize'; allowed: no change while"),
-        ("objective.primary_metric=loss", "its trials were ranked, and stopped, by the metric, goal and value"),
+        ("objective.primary_metric=loss", "its trials were ranked and stopped by the metric, goal and value"),
         ("trial.command=x", "its trials would not be comparable: those before ran other code"),
         ("inputs.data.path=x", "those before read other data"),
         ("raydrive.seed=9", "what it draws next follows from its seed"),
@@ -93,6 +95,15 @@ def test_a_space_gets_values_and_parameters_and_loses_them(config: RunConfig) ->
         ("sampling_algorithm.type=grid", "search_space.lr: found uniform; allowed: choice, randint"),
         ("search_space.unit.values=[1]", "found no parameter 'unit'; allowed: lr, units. Did you mean 'units'?"),
         ("raydrive.resources.cpus=-1", "raydrive.resources.cpus: found -1"),
+        ("raydrive.finish_when.target=high", "raydrive.finish_when.target: found 'high'"),
+        ("raydrive.on_oom.memory=much", "raydrive.on_oom.memory: found 'much'"),
+        (
+            "raydrive.notify.webhook=https://a.b/secret",
+            "found another one; allowed: no change while a run is",
+        ),
+        ("raydrive.population.every=3", "its members have trained, and were exchanged"),
+        ("raydrive.track.mlflow=x", "its trackers were told of it from its first trial on"),
+        ("raydrive.points=[]", "raydrive add RUN has configurations tried next."),
     ],
 )
 def test_each_refusal_has_its_words(config: RunConfig, setting: str, words: str) -> None:
@@ -124,6 +135,55 @@ def test_a_changed_file_tells_what_differs_and_what_cannot(sweep: Path, config: 
     sweep.write_text(SWEEP.replace("goal: maximize", "goal: minimize").replace("train.py --lr", "train.py -v --lr"))
     refused = [problem.where for problem in edit_of_file(config, sweep).refused]
     assert refused == ["objective.goal", "trial.command"]
+
+
+RULED = SWEEP.replace(
+    "{seed: 3}",
+    "{seed: 3, finish_when: {target: 0.9}, repeats: {max: 3}, notify: {command: 'mail ada'}}",
+).replace("--lr", "--seed ${{search_space.seed}} --lr")
+
+
+def test_rules_of_a_run_change_key_by_key_and_as_a_whole(sweep: Path) -> None:
+    sweep.write_text(RULED)
+    config = load_sweep(sweep).submission.config
+    settings = [
+        "raydrive.finish_when.no_improvement=7",
+        "raydrive.repeats.max=5",
+        "raydrive.notify.on=[best]",
+        "raydrive.on_oom={}",
+    ]
+    assert patch_of_settings(config, settings)["rules"] == {
+        "finish_when": {"target": 0.9, "no_improvement": {"trials": 7, "tolerance": 0.0}},
+        "repeats": {"max": 5, "parameter": "seed", "race": True},
+        "notify": {"on": ["best"]},
+        "on_oom": edited(config, {"rules": {"on_oom": {}}}).rules.to_json()["on_oom"],
+    }
+    assert patch_of_settings(config, ["raydrive.finish_when=null"]) == {"rules": {"finish_when": None}}
+    assert patch_of_settings(config, ["raydrive.max_attempts=3"]) == {"limits": {"max_attempts": 3}}
+    with pytest.raises(ConfigError, match="found nothing"):
+        planned_edit(Sweep(config), {"patch": patch_of_settings(config, ["raydrive.repeats=null"])}, 0.0)
+
+
+def test_a_file_with_other_rules_tells_which_cannot_change(sweep: Path) -> None:
+    sweep.write_text(RULED)
+    config = load_sweep(sweep).submission.config
+    sweep.write_text(RULED.replace("target: 0.9", "target: 0.95").replace("max: 3", "max: 4, race: false"))
+    found = edit_of_file(config, sweep)
+    assert found.refused == ()
+    assert found.patch["rules"] == {
+        "finish_when": {"target": 0.95},
+        "repeats": {"max": 4, "parameter": "seed", "race": False},
+    }
+    other = RULED.replace("mail ada", "mail eve").replace("max: 3", "max: 3, parameter: fold")
+    sweep.write_text(other.replace("search_space.seed", "search_space.fold"))
+    refused = edit_of_file(config, sweep)
+    assert [problem.where for problem in refused.refused] == [
+        "raydrive.repeats.parameter",
+        "raydrive.notify.command",
+        "trial.command",
+    ]
+    assert "rules" not in refused.patch
+    assert "eve" not in str(ConfigError(refused.refused))
 
 
 def test_points_are_read_from_settings_yaml_and_csv(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_a_conda_file_is_built_where_that_is_asked_for(folder: Path, environment
     assert made is not None
     assert (made.tool, made.python, made.requirements.split()) == ("uv", "3.10", ["numpy==1.26.*", "lightgbm"])
     assert told(loaded).startswith("its packages are installed once per node")
-    assert told(loaded).endswith("left out: azureml-core")
+    assert told(loaded).endswith("not installed: azureml-core")
     assert ("the image base is not used" in told(loaded)) == ("image" in environment)
 
 
@@ -64,7 +64,7 @@ def test_without_that_the_note_has_what_is_needed(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ("azureml:AzureML-sklearn-1.0@latest", "azureml:AzureML-sklearn-1.0@latest is kept by Azure"),
+        ("azureml:AzureML-sklearn-1.0@latest", "azureml:AzureML-sklearn-1.0@latest is stored by Azure"),
         ("{image: python:3.8}", "python:3.8 is an image"),
         ("{build: {path: .}}", "a Dockerfile is built from a Dockerfile"),
         ("{docker: {image: python:3.8}}", "python:3.8 is an image"),
@@ -87,7 +87,7 @@ def test_a_file_of_the_site_stands_for_an_environment_of_azures(folder: Path) ->
     made = loaded.submission.config.trial.environment
     assert made is not None
     assert (made.tool, made.requirements) == ("uv", "numpy")
-    assert told(loaded) == "ignored: raydrive.environment_file says which packages trials have"
+    assert told(loaded) == "ignored: raydrive.environment_file defines the packages of trials"
 
 
 def test_a_python_of_the_site_wins(folder: Path) -> None:

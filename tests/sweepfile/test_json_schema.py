@@ -66,6 +66,8 @@ def test_every_sweep_file_we_ship_is_valid(file: Path) -> None:
         {"sampling_algorithm": "sobol"},
         {"limits__max_total_trials": "20", "limits__timeout": "7200"},
         {"early_termination": "MedianStopping"},
+        {"early_termination": "auto"},
+        {"early_termination": {"type": "auto"}},
         {"early_termination": "default"},
         {"early_termination": {"type": "bandit", "slack_factor": "0.1", "delay_evaluation": 5}},
         {"early_termination": None},

@@ -118,7 +118,7 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
 
 
 def test_aliases_that_never_end_or_grow_without_end() -> None:
-    assert "an alias of something it is part of" in problems_of(SWEEP + "tags: &t\n  again: *t\n")[0]
+    assert "an alias of a value that contains it" in problems_of(SWEEP + "tags: &t\n  again: *t\n")[0]
     bomb = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
     bomb += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9))
     assert "too many values" in problems_of(bomb)[0]
@@ -354,7 +354,7 @@ def repr_text(text: str) -> str:
 def test_a_parameter_outside_the_command_is_pointed_out() -> None:
     text = SWEEP.replace(" --layers ${{search_space.layers}}", "")
     assert load(text).warnings == (
-        "sweep.yml:9:3: search_space.layers: not in the command, so it changes nothing unless read there; "
+        "sweep.yml:9:3: search_space.layers: not in the command, so it has no effect unless the script reads it; "
         "add --layers ${{search_space.layers}}",
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from raydrive import (
+    AutoPolicy,
     BanditPolicy,
     GridParameterSampling,
     HyperDriveConfig,
@@ -156,7 +157,9 @@ def test_each_option_of_a_sampling_has_a_key(kind: type[SamplingSpec]) -> None:
     assert set(options) <= set(keys_of(SamplingKeys))
 
 
-@pytest.mark.parametrize("kind", [BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy, NoTerminationPolicy])
+@pytest.mark.parametrize(
+    "kind", [AutoPolicy, BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy, NoTerminationPolicy]
+)
 def test_each_setting_of_a_policy_has_a_key(kind: Any) -> None:
     assert policy_keys()[kind.TYPE][0] == tuple(spec.name for spec in dataclasses.fields(kind))
 
@@ -215,7 +218,7 @@ def test_what_a_sampling_is_told_in_a_file(written: str, sampling: SamplingSpec)
         (
             "{type: random, algorithm: tpe}",
             [
-                "sampling_algorithm.algorithm: found 'tpe'; allowed: no algorithm: random has none. Leave it out, or "
+                "sampling_algorithm.algorithm: found 'tpe'; allowed: no algorithm: random has none. Remove it, or "
                 "write type: bayesian.",
             ],
         ),

@@ -156,8 +156,8 @@ def test_what_means_nothing_is_told(here: Path) -> None:
     keys = ["trial.distribution={type: ray, port: 6379}", "resources.max_instance_count=4"]
     told = " ".join(read(PYTORCH, *keys).warnings)
     assert "trial.distribution.port: ignored: the trial uses the Ray cluster that it runs in" in told
-    assert "resources.max_instance_count: ignored: a trial has as many nodes as instance_count" in told
-    assert "instance_type: ignored: what a trial reserves on the cluster stands in raydrive.resources" in told
+    assert "resources.max_instance_count: ignored: the number of nodes of a trial is always instance_count" in told
+    assert "instance_type: ignored: raydrive.resources defines what a trial reserves on the cluster" in told
 
 
 def test_a_strategy_in_any_case(here: Path) -> None:

@@ -61,9 +61,9 @@ FIRST = [
 REST = [report(0, 2), entry(Ended(20.0, 0, 1, 0), Close(0, "Completed", "ended by itself"), Finish("Completed", "all"))]
 TOLD = [
     TrialBegan(2.0, 0, X),
-    Logged(11.0, 0, 1, {"loss": 1.0, "acc": 0.5}),
+    Logged(11.0, 0, 1, {"loss": 1.0, "acc": 0.5}, 0),
     Improved(11.0, 0, 1, 1.0),
-    Logged(12.0, 0, 2, {"loss": 0.5}),
+    Logged(12.0, 0, 2, {"loss": 0.5}, 1),
     Improved(12.0, 0, 2, 0.5),
     TrialEnded(20.0, 0, "Completed", "ended by itself"),
     RunEnded(20.0, "Completed", "all"),
@@ -117,7 +117,7 @@ def test_what_did_not_arrive_until_the_end_is_named_and_delivered_by_the_next_fo
         writer.append(REST)
     memory.away = True
     ended = Follower(run_layout, "mlflow", lambda: memory, troubles.append).follow(threading.Event(), 0.1)
-    assert ended.trouble.endswith(f"2 entries are not delivered: raydrive track {run_layout.run_id} delivers them.")
+    assert ended.trouble.endswith(f"2 entries are not delivered; to deliver them: raydrive track {run_layout.run_id}")
     assert troubles[-1] == ended.trouble
     memory.away = False
     ended = Follower(run_layout, "mlflow", lambda: memory, troubles.append).follow(threading.Event())

@@ -146,7 +146,7 @@ def test_a_server_that_goes_away_gets_all_of_it_when_it_returns(run_layout: RunL
         writer.append([entry(Reported(3.0 + k, 0, 1, k, k, 0.9 / k)) for k in range(2, 50)])
         wait_until(lambda: bool(troubles), "the tracker to be told")
         assert "mlflow is away" in troubles[0]
-        assert "all of it when it returns" in troubles[0]
+        assert "everything is delivered when it returns" in troubles[0]
         with server.running():
             wait_until(lambda: follower.progress.delivered == 51, "the tracker to be told")
             assert troubles[-1] == ""

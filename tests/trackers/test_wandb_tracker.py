@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from callback_contract import needs
+from killed_tracker import TOLD, killed_while_told
 
-from raydrive.testing.trackers import Kept, TrackerContract
+from raydrive.testing.trackers import ABOUT, Kept, TrackerContract, logged
 from raydrive.trackers.protocol import About, Tracker
 from raydrive.trackers.wandb import WandbTracker
 
@@ -42,12 +43,21 @@ class TestWandb(TrackerContract):
         return WandbTracker({"project": "p", "mode": "offline", "dir": str(folder)}, about)
 
     def kept(self, folder: Path, about: About) -> Kept:
-        kept = Kept()
+        kept, self.rows = Kept(), dict[int | None, dict[int, dict[str, Any]]]()
         for file in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
             self._read(file, about, kept)
+        for number, rows in self.rows.items():
+            for _, row in sorted(rows.items()):
+                step = row.pop("interval")
+                if number is None:
+                    kept.best.append((step, row["best val/loss"]))
+                for name in row if number is not None else ():
+                    if not name.startswith("_"):
+                        kept.curves[number].setdefault(name, []).append((step, row[name]))
         return kept
 
     def _read(self, file: Path, about: About, kept: Kept) -> None:
+        """Adds what a file holds; a row whose step is there takes that one's place, as at W&B's server."""
         number: int | None = None
         for record in records(file):
             kind = record.WhichOneof("record_type")
@@ -65,15 +75,24 @@ class TestWandb(TrackerContract):
                     )
             elif kind == "history":
                 row = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
-                step = row["interval"]
-                if number is None:
-                    kept.best.append((step, row["best val/loss"]))
-                for name, value in row.items() if number is not None else ():
-                    points = kept.curves[number].setdefault(name, [])
-                    if not name.startswith("_") and name != "interval" and step not in dict(points):
-                        points.append((step, value))
+                rows = self.rows.setdefault(number, {})
+                assert rows.get(record.history.step.num, row)["interval"] == row["interval"], "another row of this step"
+                rows[record.history.step.num] = row
             elif kind == "exit":
                 kept.ended[number] = record.exit.exit_code == 0
-        for curves in kept.curves.values():
-            for name in [name for name in curves if name.startswith("_") or name == "interval"]:
-                del curves[name]
+
+
+def test_rows_that_are_told_again_are_dropped_or_have_the_steps_that_they_had(tmp_path: Path) -> None:
+    """W&B drops a row whose step is not above the last one; in another file of the same run it takes its place."""
+    killed_while_told(TestWandb, tmp_path)
+    subject = TestWandb()
+    again = subject.make(tmp_path, ABOUT)
+    again.begin()
+    again.deliver([*TOLD, logged(0, 3)])
+    again.deliver([*TOLD, logged(0, 3)])
+    again.close()
+    found = subject.kept(tmp_path, ABOUT)
+    assert [step for step, _ in found.curves[0]["val/loss"]] == [1, 2, 3]
+    assert found.best == [(1, 1.0), (2, 0.5)]
+    last = max(tmp_path.glob("wandb/offline-run-*/*.wandb"), key=lambda file: file.stat().st_size)
+    assert sum(record.WhichOneof("record_type") == "history" for record in records(last)) <= 3

@@ -264,7 +264,7 @@ def look_at_figures(editor: Editor, pictures: Path) -> None:
 
 
 def look_at_live(editor: Editor, pictures: Path, layout: Any, lines: list[str]) -> None:
-    """A cell that is run in VS Code and follows a run that goes on."""
+    """A cell that is run in VS Code and follows a run that has not ended."""
     write(layout, lines[:8])
     editor.open("live")
     editor.page.get_by_role("button", name="Run All").first.click()
@@ -274,7 +274,7 @@ def look_at_live(editor: Editor, pictures: Path, layout: Any, lines: list[str]) 
     def says(text: str) -> bool:
         return bool(until(lambda: cell.count() and text in cell.first.inner_text()))
 
-    check("a run that goes on is shown", says("Running"), cell.first.inner_text()[:90])
+    check("a run that has not ended is shown", says("Running"), cell.first.inner_text()[:90])
     outputs = webview.locator(".output_container .output").count()
     before = webview.locator("svg polyline, svg circle").count()
     write(layout, lines[8:21])

@@ -27,7 +27,7 @@ def plot_metrics(run: RunReader, name: str | None = None, top: int = 0) -> Any:
     Args:
         run: The run.
         name: The metric; None = the primary one.
-        top: Only the best so many trials; 0 = all.
+        top: Number of best trials to show; 0 = all.
 
     Raises:
         TrialError: If no trial has logged this metric.
@@ -69,7 +69,7 @@ def plot_metrics(run: RunReader, name: str | None = None, top: int = 0) -> Any:
 
 
 def _curves(run: RunReader, other: str | None) -> dict[int, list[float | None]]:
-    """The values of a metric by trial; what is no finite number is a gap."""
+    """The values of a metric by trial; what is not a finite number is a gap."""
     if other is None:
         found: dict[int, Any] = {t.number: run.sweep.curves.values(t.number) for t in run.sweep.trials}
     else:
@@ -116,7 +116,7 @@ def plot_parallel(run: RunReader, params: list[str] | None = None) -> Any:
 
     numbers, axes = _drawn(run)
     if not numbers:
-        return note("No trial has a value to colour by.")
+        return note("No trial has a value to use for the colour.")
     names = list(axes.params)[:MOST_AXES] if params is None else [_known(axes, name, "params") for name in params]
     best = axes.values(run.config.metric.value)
     dimensions = [_dimension(axes, name) for name in names]
@@ -182,7 +182,7 @@ def plot_scatter(run: RunReader, x: str | None = None, y: str | None = None, z: 
 
     numbers, axes = _drawn(run)
     if not numbers:
-        return note("No trial has a value to colour by.")
+        return note("No trial has a value to use for the colour.")
     metric = run.config.metric
     left = [name for name in [*_by_importance(run, axes, (x, y)), metric.value, "trial"] if name not in (x, y, z)]
     x = _known(axes, x, "x") if x is not None else left.pop(0)
@@ -212,7 +212,7 @@ def plot_importance(run: RunReader) -> Any:
     run.refresh()
     found = analyse(run.sweep)
     if not found["importance"]:
-        return note(f"Not enough to tell yet: {found['note']}.")
+        return note(f"Not enough trials yet: {found['note']}.")
     shares = found["importance"][::-1]
     figure = chart()
     figure.add_bar(
@@ -242,7 +242,7 @@ def plot_slices(run: RunReader) -> Any:
     run.refresh()
     found = analyse(run.sweep)
     if not found["slices"]:
-        return note(f"Not enough for a model: {found['note']}.")
+        return note(f"Not enough trials for a model: {found['note']}.")
     slices, width = found["slices"], min(3, len(found["slices"]))
     titles = [safe(one["name"]) for one in slices]
     figure = make_subplots(rows=-(-len(slices) // width), cols=width, subplot_titles=titles, figure=chart())

@@ -46,7 +46,7 @@ REFRESH_S = 0.25
 
 
 def follow(run: RunReader, console: Console | None = None) -> None:
-    """Shows a run until it is over or its driver is gone.
+    """Shows a run until it ends or its driver is gone.
 
     Args:
         run: The run.
@@ -102,7 +102,7 @@ def _follow_live(run: RunReader, console: Console) -> None:
 
 
 def events(run: RunReader) -> Iterator[str]:
-    """Yields one line per event until the run is over or its driver is gone; what happened before comes first."""
+    """Yields one line per event until the run has ended or its driver is gone; what happened before comes first."""
     seen = _Seen()
     for summary in run.watch(REFRESH_S):
         stamp = _Stamp(run, summary)
@@ -187,11 +187,11 @@ class _Seen:
         trouble = heartbeat.trouble
         if trouble != self._trouble:
             self._trouble = trouble
-            yield one_line(trouble) or "trouble is over"
+            yield one_line(trouble) or "problem resolved"
 
 
 def _is_news(run: RunReader, before: Best | None, best: Best) -> bool:
-    """Whether the best value is worth a line: the last value of a trial that trains on is another one all the time."""
+    """Whether the best value is worth a line: the last value of a running trial changes all the time."""
     return best != before if run.sweep.curves.by_best else before is None or best.trial != before.trial
 
 
@@ -213,11 +213,11 @@ class _Stamp:
 
 
 def last_words(run: RunReader, with_headline: bool = True) -> list[str]:
-    """Returns what is said when a run is over: the result, what was saved, and what to do next.
+    """Returns what is said when a run has ended: the result, what was saved, and what to do next.
 
     Args:
         run: The run.
-        with_headline: Whether to begin with how it stands.
+        with_headline: Whether to begin with its state.
     """
     run.refresh()
     stands = run.status()
@@ -227,8 +227,8 @@ def last_words(run: RunReader, with_headline: bool = True) -> list[str]:
     if not over:
         trouble = one_line(stands.beat.trouble)
         says = "Its driver does not respond" if stands.state == NOT_RESPONDING else "Its driver stopped"
-        lines += [f"{says}: {trouble}"] if trouble else ["Its driver has not been heard of any more."]
-        return [*lines, f"The run is not over. Go on with it: raydrive resume {run.id}"]
+        lines += [f"{says}: {trouble}"] if trouble else ["Its driver no longer sends heartbeats."]
+        return [*lines, f"The run has not ended. To resume it: raydrive resume {run.id}"]
     lines.append(f"{summary.state}: {sentence(summary.why, capital=False)}" if summary.why else f"{summary.state}.")
     found = trouble_of(run.sweep)
     if found is not None and found.mostly:  # first of all
@@ -265,7 +265,7 @@ def _said_of(found: Trouble, summary: Summary) -> list[str]:
 
 
 def _better_before(run: RunReader, best: float) -> list[str]:
-    """Says when a run that this one was warm-started from had done better."""
+    """Returns a line if a run that this one was warm-started from was better."""
     values = [(parent.best, parent) for parent in run.lineage.parents if parent.best is not None]
     if not values:
         return []
@@ -273,7 +273,7 @@ def _better_before(run: RunReader, best: float) -> list[str]:
     value, parent = choose(values, key=lambda item: item[0])
     if value == best or choose(value, best) == best:
         return []
-    return [f"Better before: {number(value)}, trial {parent.best_trial} of {parent.run}"]
+    return [f"An earlier run was better: {number(value)}, trial {parent.best_trial} of {parent.run}"]
 
 
 def _without_best(run: RunReader, found: Trouble | None) -> list[str]:
@@ -281,7 +281,9 @@ def _without_best(run: RunReader, found: Trouble | None) -> list[str]:
     if found is not None:
         lines += log_end(run, found)
         if "ModuleNotFoundError" in found.why:
-            lines.append(f"Trials use {python_of(run)}; install it there, or name another with raydrive.python.")
+            lines.append(
+                f"Trials use {python_of(run)}; install the module there, or name another Python with raydrive.python."
+            )
     elif not run.sweep.trials:
         return lines
     return [*lines, "", "Next:", *(f"  {command}" for command in next_commands(run, None, found))]
@@ -299,7 +301,7 @@ def log_end(run: RunReader, found: Trouble) -> list[str]:
 
 
 def python_of(run: RunReader) -> str:
-    """Says which Python a run's trials use."""
+    """Returns a line on the Python that a run's trials use."""
     named = run.config.trial.python
     return f"the Python {named}" if named else "the Python that raydrive runs in"
 
@@ -312,10 +314,10 @@ def next_commands(run: RunReader, best: int | None, found: Trouble | None = None
         best: Number of its best trial; None where it has none.
         found: Its trials that failed or ran out of time, where there are any.
     """
-    commands = {} if found is None else {f"raydrive logs {run.id} {found.trial}": "all that this trial printed"}
+    commands = {} if found is None else {f"raydrive logs {run.id} {found.trial}": "the whole output of this trial"}
     commands[f"raydrive trials {run.id}"] = "all trials and why each ended"
     if best is not None:
-        commands[f"raydrive logs {run.id} {best}"] = "what the best one printed"
+        commands[f"raydrive logs {run.id} {best}"] = "the output of the best trial"
         commands[f"raydrive best {run.id} -o json"] = "its parameters, for scripts"
     width = max(map(len, commands))
     return [f"{command:<{width}}  # {why}" for command, why in commands.items()]

@@ -152,7 +152,7 @@ class Axes:
         return [p.get(name) for p in self._params] if name in self.params else [row[name] for row in self._rows]
 
     def places(self, name: str) -> tuple[list[Any], AxisSpec | None]:
-        """Returns where each trial stands on an axis, and the column if its values are steps or categories."""
+        """Returns where each trial is on an axis, and the column if its values are steps or categories."""
         values, column = self.values(name), self.params.get(name)
         if column is None or column.kind == "number":
             return values, None

@@ -44,7 +44,7 @@ def fitted_pair(name: str, value: str, width: int) -> list[str]:
 
     Args:
         name: With the blanks up to where values begin.
-        value: One line. A command goes on behind backslashes, so that it can be pasted.
+        value: One line. A command continues behind backslashes, so that it can be pasted.
         width: Columns of the terminal.
     """
     if cell_len(name + value) <= width:

@@ -75,7 +75,7 @@ class LiveView:
         self._label = one_line(run.config.metric.label)
 
     def draw(self, summary: Summary, heartbeat: Heartbeat, width: int, height: int, state: str = "") -> list[Text]:
-        """Returns the lines of a running run: how it stands, what runs, what waits and why, what ended last and why.
+        """Returns the lines of a running run: its state, what runs, what waits and why, what ended last and why.
 
         Args:
             summary: The run's summary.
@@ -99,7 +99,7 @@ class LiveView:
         return [_cut(line, width) for line in lines[: max(1, height - 1)]]
 
     def draw_end(self, summary: Summary, width: int, height: int) -> list[Text]:
-        """Returns the lines that stay when a run is over: how it stands, and its best trials."""
+        """Returns the lines that stay when a run has ended: its state, and its best trials."""
         lines = self._head(summary, width)
         room = max(3, min(ENDED_SHOWN + 2, height - 2 - len(lines)))
         lines += self._ranking(ranked(self._run.sweep, top=ENDED_SHOWN), width, room)
@@ -260,7 +260,7 @@ class LiveView:
 
 
 Column = tuple[str, list[str], bool]
-"""Title, cells, whether it holds numbers and stands on the right."""
+"""Title, cells, whether it holds numbers and is on the right."""
 
 
 def _table(columns: Sequence[Column], styles: Sequence[str]) -> list[Text]:
@@ -299,7 +299,7 @@ def _cut(line: Text, width: int) -> Text:
 
 
 def _folded(text: str, width: int, most: int) -> list[str]:
-    """Folds a text at spaces into at most so many lines; what does not fit ends in an ellipsis."""
+    """Folds a text at spaces into at most this many lines; what does not fit ends in an ellipsis."""
     lines: list[str] = []
     for word in text.split(" "):
         if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= width:

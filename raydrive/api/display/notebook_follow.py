@@ -1,4 +1,4 @@
-"""Watching a run in a notebook: one table in the cell, renewed in place until the run is over."""
+"""Watching a run in a notebook: one table in the cell, renewed in place until the run has ended."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def in_notebook() -> bool:
 
 
 def follow_in_cell(run: RunReader, last_words: Callable[[RunReader, bool], list[str]]) -> None:
-    """Shows a run in the cell that is executed, until it is over or its driver is gone.
+    """Shows a run in the cell that is executed, until it ends or its driver is gone.
 
     Args:
         run: The run.
-        last_words: Gives the lines that stand below the table in the end, with or without how the run stands.
+        last_words: Gives the lines that are below the table in the end, with or without the state of the run.
     """
     from IPython.display import display  # lazy: optional dependency
 
@@ -48,7 +48,7 @@ def follow_in_cell(run: RunReader, last_words: Callable[[RunReader, bool], list[
         else:
             handle.update(output, raw=True)
     words = "\n".join(last_words(run, False)).strip()
-    # No dollar: Jupyter takes what stands between two for mathematics.
+    # No dollar: Jupyter takes what is between two for mathematics.
     below = f"<pre>{html.escape(words).replace('$', '&#36;')}</pre>"
     end = {"text/html": run_html(run) + below, "text/plain": "\n".join(last_words(run, True)).strip()}
     if handle is None:

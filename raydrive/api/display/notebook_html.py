@@ -32,7 +32,7 @@ def run_html(run: RunReader, running: int = 0) -> str:
 
     Args:
         run: The run.
-        running: Trials that go on and are shown above the best ones, at most.
+        running: Trials that continue and are shown above the best ones, at most.
     """
     run.refresh()
     stands = run.status()

@@ -31,7 +31,7 @@ ACCENT = "#2b62d9"
 BAND = "rgba(43, 98, 217, 0.15)"
 """The accent, for an area."""
 FAINT = "#5a6577"
-"""What stands behind."""
+"""What is behind."""
 
 
 def state_colour(state: str) -> str:

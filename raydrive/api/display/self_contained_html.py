@@ -52,7 +52,7 @@ def as_data(value: Any) -> str:
 
 
 def inline(script: str) -> str:
-    """Returns a script as it can stand in a script element, character by character what its hash is of."""
+    """Returns a script as it can be in a script element, character by character what its hash is of."""
     return script.replace("</script", "<\\/script").replace("\r\n", "\n")
 
 

@@ -120,7 +120,7 @@ def saving_text(summary: Summary) -> str:
     if saving.intervals is None or saving.span is None:
         return f"{head}; what that saved cannot be estimated: {saving.why}."
     if not saving.intervals:
-        return f"{head}, and none that were shorter than the completed ones: nothing was saved."
+        return f"{head}, but none was shorter than the completed ones: nothing was saved."
     share = f"{saving.intervals} intervals ({saving.share:.0%} of all)"
     return f"{head} and saved about {share}. Training time saved, {SUMMED}: {span_text(saving.span)}."
 
@@ -131,7 +131,7 @@ def best_text(run: RunReader, best: Best) -> str:
 
 
 def best_interval_text(run: RunReader) -> str:
-    """Says where the best trial went on after its best interval, and where the checkpoint of that is; else empty."""
+    """Returns a sentence if the best trial continued after its best interval, with its checkpoint; else empty."""
     from raydrive.core.views.summary import best_notice  # lazy: raydrive.core.views.summary, 0.05 s
     from raydrive.storage.checkpoints import manifests  # lazy: raydrive.storage.checkpoints, 0.02 s
 
@@ -147,7 +147,7 @@ def best_interval_text(run: RunReader) -> str:
 
 
 def headline(run: RunReader, summary: Summary, state: str = "") -> str:
-    """Returns the one line that says how a run stands.
+    """Returns the one line that says the state of a run.
 
     Args:
         run: The run.

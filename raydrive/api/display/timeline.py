@@ -39,7 +39,7 @@ def plot_timeline(run: RunReader) -> Any:
     run.refresh()
     stays = _stays(run)
     if not stays:
-        return note("No training process has begun yet.")
+        return note("No training process has started yet.")
     now = run.sweep.last_at
     start = min(stay.begin for stay in stays)
     lanes = _lanes(stays, now)

@@ -1,4 +1,4 @@
-"""A stream whose reader may go: what can no longer be written is dropped, and the work goes on."""
+"""A stream whose reader may close it: further output is dropped, and the work continues."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 
 class Unbroken:
-    """Writes to a text stream as long as it has a reader; a closed pipe is no error.
+    """Writes to a text stream as long as it has a reader; a closed pipe is not an error.
 
     A run must not end because ``head`` has read enough. Everything but writing is the stream's own.
 

@@ -1,4 +1,4 @@
-"""What a command starts: whether its program and its script are there, before any trial fails for the lack of it."""
+"""What a command starts: checks that its program and script exist, before any trial fails."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def program_problem(command: str, where: str, python: str = "") -> Problem | Non
     if shutil.which(words[0], path=os.pathsep.join(filter(None, folders))):
         return None
     found = f"{words[0]!r}, and this machine has no program of that name"
-    fix = "Install it, or write its whole path. Where trials run elsewhere, name that cluster with --address."
+    fix = "Install it, or write its full path. If trials run on a cluster, name it with --address."
     return Problem(where, found, "a program on PATH, or its path", fix)
 
 
@@ -113,12 +113,14 @@ def _first_operand(words: Sequence[str]) -> str:
 def _missing(command: str, script: str, source: Path | None, where: str, interpreter: str = "") -> Problem:
     """A script that is not there; ``interpreter`` is what the command lacks before it, too."""
     if source is None:
-        found = f"{script!r}, and no code: trials start in an empty folder"
-        return Problem(where, found, "a script that trials have", "Add the folder of the script: code: .")
+        found = f"{script!r}, but code is not set: trials start in an empty folder"
+        return Problem(
+            where, found, "a script in the trials' working directory", "Add the folder of the script: code: ."
+        )
     there = list(_scripts_of(source))[:10]
     near = nearest(script, there)
     if not near:
-        fix = "Paths of the command start from the code's folder."
+        fix = "Paths in the command are relative to the code folder."
     elif interpreter:
         fix = f"Write: {_with_program(command, script, f'{interpreter} {near}')}"
     else:
@@ -139,7 +141,7 @@ def _bare_script(command: str, program: str, source: Path | None, where: str) ->
     interpreter = "python" if program.endswith(".py") else "bash"
     if source is None or not os.path.isfile(source / program):
         return _missing(command, program, source, where, interpreter)
-    found = f"{program!r}, which is no program on PATH but a script of the code"
+    found = f"{program!r}, which is not a program on PATH but a script in the code folder"
     fix = f"Write: {_with_program(command, program, f'{interpreter} {program}')}"
     return Problem(where, found, "a program, or a script behind its interpreter", fix)
 

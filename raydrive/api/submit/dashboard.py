@@ -73,7 +73,7 @@ def launch_by_job(
 def resume_by_job(
     uri: str, *, address: str, limits: Mapping[str, Any], force: bool, plain_ray: bool | None = None
 ) -> None:
-    """Goes on with a recorded run on the cluster behind a dashboard.
+    """Continues a recorded run on the cluster behind a dashboard.
 
     Args:
         uri: The run's folder, as the cluster's nodes see it.
@@ -110,7 +110,10 @@ def ask(address: str, request: Mapping[str, Any], bundle: Path) -> dict[str, Any
     printed = run_job(address, f"python -m {JOB}", bundle, timeout_s=TIMEOUT_S, metadata={"raydrive": str(name)})
     lines = [line.removeprefix(ANSWER) for line in printed.splitlines() if line.startswith(ANSWER)]
     if not lines:
-        raise ClusterError(f"the Ray job at {address} ended without an answer: is another raydrive installed there?")
+        raise ClusterError(
+            f"the Ray job at {address} ended without an answer. Check that the cluster has the same version of "
+            "raydrive."
+        )
     answer: dict[str, Any] = json.loads(lines[-1])
     if "uri" in answer:
         return answer

@@ -71,12 +71,12 @@ def _classes(sha256: str) -> bytes:
         raise StorageError(f"the submitted classes did not arrive: {error}") from error
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
-        raise StorageError(f"the submitted classes were damaged on their way: their sha256 is {found}, not {sha256}")
+        raise StorageError(f"the submitted classes were damaged in transfer: their sha256 is {found}, not {sha256}")
     return data
 
 
 def _resume(request: Mapping[str, Any]) -> str:
-    """Goes on with a run; returns the URI of its folder."""
+    """Continues a run; returns the URI of its folder."""
     run = RunReader.open(request["resume"])
     plain_ray = request.get("plain_ray")
     resume(run, address="auto", plain_ray=plain_ray, limits=request["limits"], force=request["force"])
@@ -84,7 +84,7 @@ def _resume(request: Mapping[str, Any]) -> str:
 
 
 def _steer(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Brings a request to the driver of a run; returns its answer."""
+    """Delivers a request to the driver of a run; returns its answer."""
     uri = request["steer"]
     return {"uri": uri, "answer": call_driver(RunLayout.open(uri), "steer", request["request"])}
 

@@ -1,4 +1,4 @@
-"""Whether a recorded run can go on, and with which limits; where it cannot, the command that would let it."""
+"""Whether a recorded run can continue, and with which limits; where it cannot, the command that would let it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def changed_limits(sweep: Sweep, limits: Mapping[str, Any], more: int | None) ->
 
 
 def check_extension(run_id: str, sweep: Sweep, changed: Mapping[str, Any]) -> None:
-    """Refuses to resume a run that is over and stays over with these limits.
+    """Refuses to resume a run that has ended and remains ended with these limits.
 
     Args:
         run_id: Name of the run.
@@ -52,14 +52,14 @@ def check_extension(run_id: str, sweep: Sweep, changed: Mapping[str, Any]) -> No
         return
     if sweep.exhausted:
         raise RunOverError(
-            f"run {run_id} is over ({over.state}): it has tried all {trials} configurations of its search space. "
+            f"run {run_id} has ended ({over.state}): it has tried all {trials} configurations of its search space. "
             "For more trials, submit a sweep with a larger search space."
         )
     rule = sweep.ending.rule if sweep.ending else ""
     if rule.startswith("budget") or rule == "cost":
         raise RunOverError(
-            f"run {run_id} is over ({over.state}): {over.why}. It would end at once again. To go on from what it has "
-            f"learnt, submit a sweep with raydrive.warm_start: {run_id} and a budget of its own."
+            f"run {run_id} has ended ({over.state}): {over.why}. It would end again at once. Raise the limit first: "
+            f"raydrive edit {run_id} --set raydrive.finish_when.{rule}{'.limit' if rule == 'cost' else ''}=..."
         )
     total = changed.get("max_total_runs", sweep.limits.max_total_runs)
     if changed and total > trials:
@@ -67,15 +67,16 @@ def check_extension(run_id: str, sweep: Sweep, changed: Mapping[str, Any]) -> No
     command = f"raydrive resume {run_id}"
     if "max_total_runs" in changed and trials:
         raise RunOverError(
-            f"run {run_id} is over ({over.state}) and has {_trials(trials)} already: a limit of {total} leaves none to "
-            f"run. To run {MORE} more trials: {command} --more {MORE}"
+            f"run {run_id} has ended ({over.state}) and already has {_trials(trials)}: a limit of {total} leaves none "
+            f"to run. To run {MORE} more trials: {command} --more {MORE}"
         )
     if trials >= total:
-        why = f"it was to run {_trials(total)}, and all of them have ended. To run {MORE} more trials"
-        raise RunOverError(f"run {run_id} is over ({over.state}): {why}: {command} --more {MORE}")
+        why = f"all of its {_trials(total)} have ended. To run {MORE} more trials"
+        raise RunOverError(f"run {run_id} has ended ({over.state}): {why}: {command} --more {MORE}")
     why = f"{over.why.rstrip('.')}, when {trials} of its {_trials(total)} had started"
     raise RunOverError(
-        f"run {run_id} is over ({over.state}): {why}. {_rest(sweep, total - trials)}: {command} {_option(sweep, total)}"
+        f"run {run_id} has ended ({over.state}): {why}. {_rest(sweep, total - trials)}: {command} "
+        f"{_option(sweep, total)}"
     )
 
 

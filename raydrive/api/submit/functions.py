@@ -1,4 +1,4 @@
-"""What a training function consists of: the function that was written, and the data it brings along."""
+"""What a training function consists of: the function that was written, and the data it carries."""
 
 from __future__ import annotations
 
@@ -53,9 +53,10 @@ def warn_if_large(function: Any, size: int) -> None:
     large = [f"{name} ({text.size(count)})" for count, name in parts[:3] if count > LARGE_BYTES / 10]
     named = f": {', '.join(large)}" if large else ""
     warnings.warn(
-        f"the function {getattr(inner, '__qualname__', '')} brings {text.size(size)} of data along{named}. It is kept "
-        f"with the run and loaded by each training process. {_with_data(inner, parts[:3])}, which each node keeps in "
-        "memory once, or load it inside the function, from a file or a URI that all nodes can read",
+        f"the function {getattr(inner, '__qualname__', '')} carries {text.size(size)} of data with it{named}. The "
+        "data is stored with the run, and each training process loads it. "
+        f"{_with_data(inner, parts[:3])}, which keeps one copy in the memory of each node, or load it inside the "
+        "function from a file or a URI that all nodes can read",
         UserWarning,
         stacklevel=3,
     )

@@ -1,4 +1,4 @@
-"""From a submission to a running driver; and from a recorded run to a driver that goes on with it."""
+"""From a submission to a running driver; and from a recorded run to a driver that continues it."""
 
 from __future__ import annotations
 
@@ -111,20 +111,20 @@ def _with_folder(submission: Submission) -> Submission:
 
 
 def _opened(uri: str) -> RunLayout:
-    """A run that another machine has started; where its storage cannot be read from here, it goes on all the same."""
+    """A run that another machine has started; where its storage cannot be read from here, it continues all the same."""
     try:
         layout = RunLayout.open(uri)
         layout.read_config()
         return layout
     except StorageError as error:
         raise StorageError(
-            f"the run was started and goes on, but {uri} cannot be read from here: {error}. Watch it on a machine that "
-            f"reads that storage: raydrive watch {uri.rstrip('/').rpartition('/')[2]} --storage ..."
+            f"the run was started and continues, but {uri} cannot be read from this machine: {error}. Watch it on a "
+            f"machine that can read that storage: raydrive watch {uri.rstrip('/').rpartition('/')[2]} --storage ..."
         ) from error
 
 
 def _inherit(plan: WarmStartPlan, layout: RunLayout) -> Lineage:
-    """Brings what earlier runs have into the new run's folder; nothing is left of it where that fails."""
+    """Copies the data of earlier runs into the new run's folder; removes all of it if that fails."""
     try:
         lineage, warm_start = copy_warm_start(plan, layout)
         layout.write_warm_start(dump(warm_start))
@@ -146,7 +146,7 @@ def resume(
     up_to: int | None = None,
     classes: Path | None = None,
 ) -> None:
-    """Goes on with a recorded run, from storage alone.
+    """Continues a recorded run, from storage alone.
 
     Args:
         run: The run; it is refreshed.
@@ -160,7 +160,7 @@ def resume(
 
     Raises:
         ConfigError: If a limit is out of range, or ``classes`` lacks a class.
-        RunOverError: If the run is over, and these limits leave nothing to do.
+        RunOverError: If the run has ended, and these limits leave nothing to do.
         ClusterError: If a live driver owns the run, Ray cannot be reached, or the request can never be satisfied.
         DamagedJournalError: If the journal is damaged, and ``up_to`` does not leave the damage out.
         StorageError: If the run cannot be read, or a node of the cluster cannot use the storage.
@@ -169,7 +169,7 @@ def resume(
         _refuse_live(run, force)
         run.cut(up_to)
     elif run.damage:
-        raise DamagedJournalError(f"run {run.id} cannot go on: {run.damage}")
+        raise DamagedJournalError(f"run {run.id} cannot continue: {run.damage}")
     changed = changed_limits(run.sweep, limits or {}, more)
     dataclasses.replace(run.config, limits=dataclasses.replace(run.sweep.limits, **changed))  # checks the ranges
     check_extension(run.id, run.sweep, changed)
@@ -190,15 +190,16 @@ def resume(
 
 
 def _check_data(run: RunReader) -> None:
-    """Refuses to go on with a run whose data are gone.
+    """Refuses to continue a run whose data is gone, as that of a run that has ended is or will be.
 
     Raises:
         ConfigError: If they are.
     """
     folder = run.config.trial.data_folder
-    if folder and not any(True for _ in open_folder(folder).walk()):
-        allowed = "a run whose data are there; with_data has removed them when the run was over"
-        fix = f"Submit a run with the data again; resume_from={run.id!r} has it learn from this one."
+    over = run.sweep.finished is not None
+    if folder and (over or not any(True for _ in open_folder(folder).walk())):
+        allowed = "a run whose data still exists; raydrive removed the data of with_data when the run ended"
+        fix = f"Submit a new run with the data; resume_from={run.id!r} lets it learn from this one."
         raise ConfigError(Problem("resume", f"{run.id} without its data", allowed, fix))
 
 
@@ -214,8 +215,8 @@ def _refuse_live(run: RunReader, force: bool) -> None:
     elif surely_gone(beat.address):
         return
     raise ClusterError(
-        f"run {run.id} has a live driver: {sign}. Watch it with 'raydrive watch {run.id}'; if it is dead for certain, "
-        f"wait until {SILENT_S:.0f} s have passed, or take over with --force."
+        f"run {run.id} has a live driver: {sign}. Watch it with 'raydrive watch {run.id}'; if you are certain that it "
+        f"is dead, wait until {SILENT_S:.0f} s have passed, or take over with --force."
     )
 
 

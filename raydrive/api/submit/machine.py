@@ -37,7 +37,7 @@ def machine_problems(resources: Resources, where: str, places: Mapping[str, str]
         if amount > has:
             path = f"{where}.{key}"
             allowed = f"at most {has:g}: this machine has {ray_connection.describe(totals)}"
-            fix = f"Write {key.rpartition('.')[2]}: {has:g}, or name a cluster that has more: --address HOST:6379"
+            fix = f"Write {key.rpartition('.')[2]}: {has:g}, or use a cluster that has more: --address HOST:6379"
             place = places.get(path) or places.get(where, "")
             problems.append(Problem(path, show(_plain(amount)), allowed, fix, place))
     if not problems and resources.nodes > 1:
@@ -72,11 +72,13 @@ def cluster_note(resources: Resources, address: str, plain_ray: bool | None) -> 
         ClusterError: If no node of the cluster could ever hold a trial.
     """
     if dashboard_of(address):
-        return f"what a trial reserves was not compared with the cluster at {address}: only submit asks a dashboard"
+        return (
+            f"the resources of a trial were not compared with the cluster at {address}: only submit queries a dashboard"
+        )
     try:
         ray_connection.connect(address, plain_ray=plain_ray)
     except ClusterError as error:
-        return f"what a trial reserves was not compared with the cluster: {error}"
+        return f"the resources of a trial were not compared with the cluster: {error}"
     try:
         return ray_connection.check_feasible(resources, may_grow=ray_connection.autoscaling())
     finally:

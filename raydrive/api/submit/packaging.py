@@ -113,7 +113,7 @@ def read_packed(folder: Path, sha256: str) -> PackedCode:
     except (OSError, StorageError) as error:
         raise StorageError(f"the submitted code did not arrive in {folder}: {error}") from error
     if code.sha256 != sha256:
-        raise StorageError(f"the submitted code was damaged on its way: its sha256 is {code.sha256}, not {sha256}")
+        raise StorageError(f"the submitted code was damaged in transfer: its sha256 is {code.sha256}, not {sha256}")
     return code
 
 
@@ -252,7 +252,7 @@ def _place(value: Any) -> tuple[str, str]:
 
 
 def _found_by_name(pickler: Any, modules: Mapping[str, dict[str, Any]]) -> Iterator[Any]:
-    """Yields the functions and classes of these modules that were pickled, and stand there under their names."""
+    """Yields the functions and classes of these modules that were pickled, and are there under their names."""
     for _, value in pickler.memo.copy().values():
         if not isinstance(value, type | types.FunctionType):
             continue

@@ -155,6 +155,6 @@ def _python_problems(python: str, source: Path | None) -> list[Problem]:
     in_code = source is not None and "/" in python and os.access(source / python, os.X_OK)
     if in_code or shutil.which(python) is not None:
         return []
-    found = f"{show(python)}, which this machine has no program of"
-    fix = "Write the path out: '~' and variables are not replaced." if python.startswith(("~", "$")) else ""
+    found = f"{show(python)}, but this machine has no such program"
+    fix = "Write the full path: '~' and variables are not expanded." if python.startswith(("~", "$")) else ""
     return [Problem("python", found, "an interpreter: a path, or a name on PATH", fix)]

@@ -29,7 +29,7 @@ def read_secrets(sources: Mapping[str, str], where: str = "secrets") -> dict[str
         where: Path of the mapping, for errors.
 
     Raises:
-        ConfigError: If one is missing, cannot be read, or is no text; all of them at once.
+        ConfigError: If one is missing, cannot be read, or is not text; all of them at once.
     """
     values: dict[str, str] = {}
     problems: list[Problem] = []
@@ -40,13 +40,13 @@ def read_secrets(sources: Mapping[str, str], where: str = "secrets") -> dict[str
             variable = rest or name
             text = f"no environment variable {variable}" if found is None else f"{variable}, which is empty"
             fix = f"Set it in the shell you submit from: export {variable}=..."
-            problems.append(Problem(f"{where}.{name}", text, "one that holds the value", fix))
+            problems.append(Problem(f"{where}.{name}", text, "a variable that holds the value", fix))
         elif isinstance(found, OSError):
             text = f"{rest!r}: {found.strerror or found}"
-            problems.append(Problem(f"{where}.{name}", text, "a file with the value as text"))
+            problems.append(Problem(f"{where}.{name}", text, "a text file with the value"))
         elif not found or unusable(found):
             text = f"{rest!r}, which {'is empty' if not found else 'is no text'}"
-            problems.append(Problem(f"{where}.{name}", text, "a file with the value as text"))
+            problems.append(Problem(f"{where}.{name}", text, "a text file with the value"))
         else:
             values[name] = found
     size = sum(len(value.encode()) for value in values.values())
@@ -66,7 +66,9 @@ def refuse_by_job(sources: Mapping[str, str]) -> None:
     if sources:
         found = f"{', '.join(sources)}, and a cluster that is reached through its dashboard"
         fix = "Or set the variables on the cluster's nodes: trials inherit them."
-        raise ConfigError(Problem("secrets", found, "none, or --address HOST:PORT from the cluster's own network", fix))
+        raise ConfigError(
+            Problem("secrets", found, "no secrets, or --address HOST:PORT from inside the cluster's network", fix)
+        )
 
 
 def _read_file(path: str) -> str | OSError:

@@ -56,4 +56,4 @@ class Submission:
     resume_from: tuple[RunReference, ...] = ()
     """Runs to start from: their curves are compared with, and samplers that learn learn from them."""
     resume_child_runs: tuple[ChildReference, ...] = ()
-    """Trials that go on as the first ones of this run."""
+    """Trials that continue as the first ones of this run."""

@@ -1,4 +1,4 @@
-"""What can be a training function, and what to do with what looks like one and would never do its work."""
+"""What can be a training function, and advice for objects that look like one but cannot work."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _OF_OTHERS = {
     "nni": "NNI's",
     "wandb": "",
 }
-_ITSELF = "Give the function itself, train, and not what it returns, train(...)."
-_LOG = "Log in it with raydrive.Run.get_context().log(NAME, VALUE), or return the value."
+_ITSELF = "Pass the function itself, train, not its result, train(...)."
+_LOG = "Call raydrive.Run.get_context().log(NAME, VALUE) inside it, or return the value."
 
 
 def check_trainable(target: Any, names: Collection[str]) -> None:
@@ -60,7 +60,7 @@ def _no_function(target: Any) -> Problem | None:
     if isinstance(target, types.ModuleType):
         functions = [name for name, value in vars(target).items() if isinstance(value, types.FunctionType)]
         near = "train" if "train" in functions else (functions or ["train"])[0]
-        return _problem(f"the module {target.__name__}", f"Give a function of it: {target.__name__}.{near}.")
+        return _problem(f"the module {target.__name__}", f"Pass one of its functions: {target.__name__}.{near}.")
     if callable(target):
         return None
     allowed = "a ScriptRunConfig, or a function train(params)"
@@ -72,7 +72,7 @@ def _no_function(target: Any) -> Problem | None:
     elif isinstance(target, str | Path):
         script = str(target)
         word = f"command={script!r}" if " " in script else f"script={script!r}"
-        fix = f"A script is ScriptRunConfig(source_directory=..., {word}); a function is given without quotes."
+        fix = f"Write a script as ScriptRunConfig(source_directory=..., {word}); pass a function without quotes."
     return _problem(found, fix, allowed)
 
 
@@ -82,12 +82,12 @@ def _never_works(target: Any) -> Problem | None:
     if isinstance(target, type):
         methods = [word for word in ("train", "run", "fit", "step") if callable(getattr(target, word, None))]
         call = f"{name}(params).{methods[0]}()" if methods else f"{name}(params)"
-        return _problem(f"the class {name}", f"Calling it makes an object, no more: write lambda params: {call}.")
+        return _problem(f"the class {name}", f"Calling it only makes an object: write lambda params: {call}.")
     if type(target).__module__.startswith("ray.") and hasattr(target, "remote"):
-        fix = "Give the function without @ray.remote: each trial has a process of its own."
+        fix = "Pass the function without @ray.remote: each trial has its own process."
         return _problem(f"{name}, a Ray remote function", fix)
     if inspect.isasyncgenfunction(inner_function(target)):
-        fix = "Write it as an async function without yield, and log in it."
+        fix = "Write an async function without yield that logs its values."
         return _problem(f"the asynchronous generator {name}", fix)
     return None
 
@@ -104,18 +104,18 @@ def _other_arguments(target: Any, names: Collection[str]) -> Problem | None:
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     required = [one.name for one in given if one.default is one.empty and one.kind not in variadic]
     keywords = any(one.kind is one.VAR_KEYWORD for one in given)
-    by_name = f"Hand them over by name: lambda params: {name}({_by_name(given, names, keywords)})."
+    by_name = f"Pass them by name: lambda params: {name}({_by_name(given, names, keywords)})."
     try:
         signature.bind({})
     except TypeError as error:
         found = f"{name}{signature} ({error})"
         if not given:
-            return _problem(found, "Give it an argument; the trial's values are also in Run.get_context().params.")
+            return _problem(found, "Add an argument; the trial's values are also in Run.get_context().params.")
         if bare >= set(required) and (keywords or bare & {one.name for one in given}):
             return _problem(found, by_name)
         if required[:1] == ["self"] and "." in name:
             kind, _, method = name.rpartition(".")
-            return _problem(found, f"Give the method of an object: {kind}(...).{method}.")
+            return _problem(found, f"Pass the method of an object: {kind}(...).{method}.")
         others = [one for one in required if one not in bare]
         if len(required) - len(others) > 0:
             fixed = ", ".join(f"{one}=..." for one in others)
@@ -150,7 +150,7 @@ def _no_dict(target: Any, names: Collection[str]) -> Problem | None:
     if attributes:
         word = attributes[0]
         if word.startswith("suggest_") or word in ("report", "should_prune"):
-            fix = "That is Optuna's trial: here the space is given beside the function, and values are params[NAME]. "
+            fix = "That is Optuna's trial: here the search space is a separate argument, and values are params[NAME]. "
             return _problem(f"{name}, which uses {parameter}.{word}", fix + _LOG)
         near = did_you_mean(word, [one.lstrip("-") for one in names]).partition("'")[2].partition("'")[0] or word
         fix = f"It is a dict: write {parameter}[{near!r}], or make an object: types.SimpleNamespace(**{parameter})."

@@ -105,10 +105,10 @@ def _placeholder(name: str, command: str) -> str:
 def _problem(name: str, command: str, yaml: bool) -> Problem:
     bare, written = name.lstrip("-"), _placeholder(name, command)
     reference = f"${{{{search_space.{bare}}}}}"
-    allowed = f"{reference} in the command: nothing else reads it, so that it would change nothing"
+    allowed = f"{reference} in the command: nothing else reads the parameter, so it would have no effect"
     if written:
         allowed = f"{reference} in the command"
-        found, fix = f"{written} in the command, which no value replaces", f"Write {reference} in its place."
+        found, fix = f"{written} in the command, which is not replaced by a value", f"Write {reference} in its place."
     else:
         found, fix = "a parameter that the command does not pass on", f"Add --{bare} {reference} to the command"
         ok = f"unused_ok: [{bare}] below raydrive:" if yaml else f"unused_ok={[bare]!r}"
@@ -140,7 +140,7 @@ def _runs_a_file_of(command: str, source: Path) -> bool:
 
 
 def _look(folder: Path, traces: _Traces, own: set[str]) -> None:
-    """Looks at every file below a folder, and notes the modules that stand in it."""
+    """Looks at every file below a folder, and notes the modules that are in it."""
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name not in (".git", "__pycache__", "outputs", "logs")]
         own.update(folders, (name.partition(".")[0] for name in files if name.endswith((".py", ".pyi"))))

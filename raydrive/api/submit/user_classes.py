@@ -31,7 +31,7 @@ def check_objects(config: RunConfig) -> None:
     """Checks that the policy and the sampling of a configuration can be recorded; what takes no process is checked.
 
     Raises:
-        ConfigError: If the parameters of one of them cannot be told, or are no JSON.
+        ConfigError: If the parameters of one of them cannot be determined, or are not JSON.
     """
     problems: list[Problem] = []
     for name, value in (("policy", config.policy), ("sampling", config.sampling)):
@@ -79,12 +79,12 @@ def with_records(submission: Submission, code: PackedCode | None) -> tuple[Submi
 
 
 def mend(layout: RunLayout, config: RunConfig, source: Path) -> None:
-    """Has the driver of a run load the user's classes from another folder; trials keep the run's code.
+    """Makes the driver of a run load the user's classes from another folder; trials keep the run's code.
 
     Args:
         layout: The run.
         config: Its configuration.
-        source: The folder with the mended code.
+        source: The folder with the corrected code.
 
     Raises:
         ConfigError: If the run has no such classes, or they cannot be built from that folder.
@@ -96,7 +96,7 @@ def mend(layout: RunLayout, config: RunConfig, source: Path) -> None:
     }
     if not any(records.values()):
         found = "a policy and a sampling of raydrive's own"
-        raise ConfigError(Problem("--classes", found, "a run with a class of your own", "Leave it out."))
+        raise ConfigError(Problem("--classes", found, "a run with a class of your own", "Remove it."))
     with snapshot(source) as code:
         _checked(records, b"", code.path, config)
         layout.write_classes_code(store_code(layout, code))

@@ -1,7 +1,7 @@
 """Warm start: finds earlier runs, checks that they make sense here, and brings what they have into a new run's folder.
 
 HyperDrive's checks that are kept: the same primary metric with the same goal, nothing twice, nothing that still trains,
-no more trials to go on with than the run has. Dropped: at most 5 parents, at most 1000 trials in all, the same search
+no more trials to continue than the run has. Dropped: at most 5 parents, at most 1000 trials in total, the same search
 space for Bayesian sampling (what fits is used), and that a Failed or interrupted run cannot be a parent.
 """
 
@@ -34,7 +34,7 @@ from raydrive.storage.run_reader import RunReader
 
 @dataclass(frozen=True, slots=True)
 class EarlierRun:
-    """An earlier run, as far as its record can be read, and how it stands."""
+    """An earlier run, as far as its record can be read, and its state."""
 
     run: RunReader
     stands: RunStatus
@@ -57,7 +57,7 @@ class WarmStartPlan:
     lineage: Lineage
     prior_trials: tuple[PriorTrial, ...]
     sources: tuple[EarlierRun, ...]
-    """The earlier run of each trial that goes on."""
+    """The earlier run of each trial that continues."""
 
     @property
     def warm_start(self) -> WarmStartData:
@@ -87,10 +87,10 @@ def plan_warm_start(submission: Submission, storage: str | None) -> WarmStartPla
     limit = submission.config.limits.max_total_runs
     if len(children) > limit:
         last = submission.resume_child_runs[limit]
-        allowed = f"at most {limit}, for they count in the budget"
+        allowed = f"at most {limit}, because they count towards the budget"
         name = "limits.max_total_trials" if last.where.startswith("raydrive.") else "max_total_runs"
         fix = f"Raise {name}, or name fewer."
-        tracer.problems.append(Problem(last.where, f"{len(children)} trials to go on with", allowed, fix, last.place))
+        tracer.problems.append(Problem(last.where, f"{len(children)} trials to continue", allowed, fix, last.place))
     if tracer.problems:
         raise ConfigError(tracer.problems)
     return tracer.plan(
@@ -99,7 +99,7 @@ def plan_warm_start(submission: Submission, storage: str | None) -> WarmStartPla
 
 
 def copy_warm_start(plan: WarmStartPlan, layout: RunLayout) -> tuple[Lineage, WarmStartData]:
-    """Copies what trials go on from into a new run's folder, and returns what it then has.
+    """Copies what trials continue from into a new run's folder, and returns what it then has.
 
     A damaged checkpoint is passed over for the one before, and that is noted.
 
@@ -134,13 +134,13 @@ class _Tracer:
         if source.stands.live:
             found, fix = (
                 f"{source.layout.run_id}, which is still {source.stands.state}",
-                "Wait until it is over, or cancel it.",
+                "Wait until it ends, or cancel it.",
             )
-            self._wrong(reference, found, "a run that no driver works on", fix)
+            self._wrong(reference, found, "a run without an active driver", fix)
         return source
 
     def child(self, reference: ChildReference) -> tuple[EarlierRun, Continued] | None:
-        """Opens and checks a trial to go on with."""
+        """Opens and checks a trial to continue with."""
         source = self._open(reference)
         if source is None:
             return None
@@ -154,17 +154,17 @@ class _Tracer:
         self._same_metric(reference, source)
         if trials[number].open and source.stands.live:
             found = f"trial {number} of {run_id}, which is still {trials[number].state}"
-            self._wrong(reference, found, "a trial that is over", "Wait until it is, or cancel it.")
+            self._wrong(reference, found, "a trial that has ended", "Wait until it ends, or cancel it.")
         space = self.config.sampling.space
         params, missing, extra = named(space, trials[number].params)
         if missing:
             found = f"trial {number} of {run_id}, which has no value of {', '.join(missing)}"
-            fix = "It goes on with the same parameters: take them out of the search space, or leave the trial out."
+            fix = "It continues with the same parameters: remove those from the search space, or remove the trial."
             self._wrong(reference, found, f"one with {', '.join(space.expressions)}", fix)
             return None
         outside = misfit(space, params) if self.config.sampling.learns else ""
         if outside:
-            text = f"trial {number} of {run_id} goes on outside this search space ({outside})"
+            text = f"trial {number} of {run_id} continues outside this search space ({outside})"
             self.notes.append(f"{text}: the sampler does not learn from it")
         if extra:
             self.notes.append(f"trial {number} of {run_id} keeps {', '.join(extra)}, not in this search space")
@@ -210,10 +210,10 @@ class _Tracer:
             found.append(one)
             prior_trials += theirs
             if source.run.damage:
-                self.notes.append(f"{one.run} is used as far as it can be read: {source.run.damage}")
+                self.notes.append(f"{one.run} is used as far as it is readable: {source.run.damage}")
         if found and not sampling.learns and isinstance(policy, NoTerminationPolicy):
             kind = f"{sampling.name} sampling does not learn from trials, and there is no early termination"
-            self.notes.append(f"the warm start changes nothing here: {kind}")
+            self.notes.append(f"the warm start has no effect: {kind}")
         continued = tuple(one for _, one in children)
         lineage = Lineage(parents=tuple(found), continued=continued, notes=tuple(self.notes))
         return WarmStartPlan(lineage, tuple(prior_trials), tuple(source for source, _ in children))
@@ -243,7 +243,13 @@ class _Tracer:
             below = reference.base is not None and "://" not in run
             return RunLayout.open(str(reference.base / Path(run).expanduser()) if below and reference.base else run)
         if self.storage is None:
-            raise ConfigError(Problem(reference.where, show(run), "a run, for no storage is known here to find it in"))
+            raise ConfigError(
+                Problem(
+                    reference.where,
+                    show(run),
+                    "a HyperDriveRun object, because no storage is known here in which to look up an id",
+                )
+            )
         return RunLayout.open(find_run(self.storage, run).uri)
 
     def _fresh(self, reference: RunReference | ChildReference, source: EarlierRun, trial: int | None) -> bool:
@@ -252,7 +258,7 @@ class _Tracer:
             self._seen[key] = reference.where
             return True
         what = source.layout.run_id if trial is None else f"trial {trial} of {source.layout.run_id}"
-        self._wrong(reference, f"{what} again", "each once", f"It is {self._seen[key]} already.")
+        self._wrong(reference, f"{what} again", "each once", f"It is already listed as {self._seen[key]}.")
         return False
 
     def _same_metric(self, reference: RunReference | ChildReference, source: EarlierRun) -> None:
@@ -261,9 +267,9 @@ class _Tracer:
         if (theirs.name, theirs.goal) == (ours.name, ours.goal) or source.layout.uri in self._judged:
             return
         self._judged.add(source.layout.uri)  # one mistake, one message
-        found = f"{source.layout.run_id}, which is to {theirs.goal.value} {theirs.name!r}"
-        allowed = f"a run that is to {ours.goal.value} {ours.name!r}, as this one"
-        self._wrong(reference, found, allowed, "Values of different metrics cannot be compared: leave it out.")
+        found = f"{source.layout.run_id}, whose goal is to {theirs.goal.value} {theirs.name!r}"
+        allowed = f"a run whose goal is to {ours.goal.value} {ours.name!r}, as in this one"
+        self._wrong(reference, found, allowed, "Values of different metrics cannot be compared: remove this run.")
 
     def _wrong(self, reference: RunReference | ChildReference, found: str, allowed: str, fix: str = "") -> None:
         self.problems.append(Problem(reference.where, found, allowed, fix, reference.place))
@@ -295,7 +301,7 @@ def read_source(run: RunReader) -> EarlierRun:
 
 
 def _copy(one: Continued, source: EarlierRun, layout: RunLayout, number: int) -> Continued:
-    """Copies what a trial goes on from as its first checkpoint here; returns what it became."""
+    """Copies what a trial continues from as its first checkpoint here; returns what it became."""
     curve, notes = source.sweep.curves.values(one.trial), list[str]()
     with tempfile.TemporaryDirectory(prefix="raydrive-") as folder:
         local, what, interval, value = Path(folder) / "saved", "", 0, None
@@ -303,7 +309,7 @@ def _copy(one: Continued, source: EarlierRun, layout: RunLayout, number: int) ->
             try:
                 fetch_checkpoint(source.layout, one.trial, manifest, local)
             except DamagedCheckpointError as error:
-                notes.append(f"{error} in {one.run}; taking the one before")
+                notes.append(f"{error} in {one.run}; using the previous one")
                 continue
             what, interval, value = f"checkpoint {manifest.number}", min(manifest.interval, len(curve)), manifest.value
             break
@@ -317,7 +323,7 @@ def _copy(one: Continued, source: EarlierRun, layout: RunLayout, number: int) ->
                 what, interval = "outputs", len(curve)
                 value = curve[-1] if interval and math.isfinite(curve[-1]) else None
             if left_out:
-                notes.append(f"of the outputs in {one.run} not copied: {', '.join(left_out[:10])}")
+                notes.append(f"not copied from the outputs in {one.run}: {', '.join(left_out[:10])}")
         if what:
             publish(layout, number, local, attempt=0, interval=interval, value=value, at=time.time())
     return dataclasses.replace(one, source=what, interval=interval, note="; ".join(notes))

@@ -1,1 +1,1 @@
-"""How a run is changed while it goes on: by its driver, through a dashboard, or in its record."""
+"""How an active run is changed: by its driver, through a dashboard, or in its record."""

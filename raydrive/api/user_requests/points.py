@@ -65,7 +65,7 @@ def points_of_run(run: RunReader, most: int, space: Space) -> list[Point]:
 
     Args:
         run: The other run.
-        most: So many at most, 1 or more.
+        most: At most this many, 1 or more.
         space: The search space that they are for: names that it does not have are left out.
 
     Raises:
@@ -121,7 +121,7 @@ def points_of_csv(path: Path, space: Space) -> list[Point]:
                 problems.append(Problem(f"{path}:{line}: {name}", show(row[name]), f"a value of {expression!r}"))
         points.append({"params": params, "details": {"file": path.name, "line": line}})
     if not rows:
-        problems.append(Problem(str(path), "no line below the names", "one line for each configuration"))
+        problems.append(Problem(str(path), "no line below the header", "one line for each configuration"))
     if problems:
         raise ConfigError(problems)
     return points

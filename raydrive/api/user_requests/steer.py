@@ -1,4 +1,4 @@
-"""Brings what a user asks of a run to its driver; to its record where it has none."""
+"""Delivers a user's request to the driver of a run, or records it if there is none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from raydrive.api.user_requests.steer_by_job import steer_by_job
-from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError, Problem, show
+from raydrive.core.errors import ClusterError, DamagedJournalError
+from raydrive.core.user_requests.requests import plan
 from raydrive.core.views.status import NOT_RESPONDING, RunStatus
 from raydrive.runtime.driver_client import call_driver, is_known
 from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
@@ -17,13 +18,16 @@ from raydrive.runtime.ray_cluster.gcs_ping import surely_gone
 from raydrive.storage.journal.between_drivers import newest_epoch, record_request
 from raydrive.storage.run_reader import RunReader
 
+_AT_ONCE = ("note", "cancel")
+"""What needs no driver to take effect where a run has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What became of a request."""
 
     recorded: tuple[str, ...]
-    """What was recorded, a line each."""
+    """What was recorded, a line each; nothing where nothing was left to do."""
     effect: str
     """When it takes effect."""
     notes: tuple[str, ...]
@@ -66,15 +70,17 @@ def steer(run: RunReader, request: Mapping[str, Any], *, address: str | None = N
     Raises:
         ConfigError: If it cannot be done.
         ClusterError: If the run's driver cannot be reached.
-        DamagedJournalError: If the run cannot go on.
+        DamagedJournalError: If the run cannot continue.
         StorageError: If its folder cannot be read or written.
     """
     request = {"by": who(), **request}
     epoch = newest_epoch(run.layout.journal)
     run.refresh()
     if run.damage:
-        raise DamagedJournalError(f"run {run.id} cannot go on: {run.damage}")
+        raise DamagedJournalError(f"run {run.id} cannot continue: {run.damage}")
     stands = run.status()
+    if request["do"] == "cancel" and not (known := plan(run.sweep, request, stands.now)).facts:
+        return Answer(known.recorded, known.effect, known.notes, run.sweep.steering.revision)  # it has ended
     if _has_driver(run, stands):
         dashboard = dashboard_of(address)
         if dashboard and not is_known(run.layout):
@@ -84,7 +90,7 @@ def steer(run: RunReader, request: Mapping[str, Any], *, address: str | None = N
         run.refresh()
         return Answer.of(raw)
     planned = record_request(run, request, epoch)
-    effect = planned.effect if request["do"] == "note" else f"when the run goes on: raydrive resume {run.id}"
+    effect = planned.effect if request["do"] in _AT_ONCE else f"when the run is resumed: raydrive resume {run.id}"
     return Answer(planned.recorded, effect, planned.notes, run.sweep.steering.revision)
 
 
@@ -92,7 +98,7 @@ def _has_driver(run: RunReader, stands: RunStatus) -> bool:
     """Whether a driver works on a run; one that is silent may.
 
     Raises:
-        ClusterError: If that cannot be told.
+        ClusterError: If that cannot be determined.
     """
     if stands.live:
         return True
@@ -101,27 +107,6 @@ def _has_driver(run: RunReader, stands: RunStatus) -> bool:
     if stands.beat.address and surely_gone(stands.beat.address):
         return False
     raise ClusterError(
-        f"run {run.id} has a driver that does not respond, and that may be alive. Go on with the run first: "
+        f"run {run.id} has a driver that does not respond but may be alive. Resume the run first: "
         f"raydrive resume {run.id}"
     )
-
-
-def cancel(run: RunReader, request: Mapping[str, Any]) -> Answer:
-    """Returns what became of the request to end a run, or the trial that it names.
-
-    Args:
-        run: The run; it is refreshed.
-        request: ``trial``, and ``by``.
-
-    Raises:
-        ConfigError: If it has no such trial.
-        ClusterError: If the run's driver cannot be reached.
-    """
-    run.refresh()
-    number = request.get("trial")
-    if number is not None and (not isinstance(number, int) or not 0 <= number < len(run.sweep.trials)):
-        raise ConfigError(Problem("trial", show(number), f"the number of a trial: 0 to {len(run.sweep.trials) - 1}"))
-    done = call_driver(run.layout, "cancel", number, f"canceled by {request.get('by') or who()}")
-    what = "the run" if number is None else f"trial {number}"
-    recorded = f"{what} is being canceled" if done else f"{what} was over already"
-    return Answer((recorded,), "now", (), run.sweep.steering.revision)

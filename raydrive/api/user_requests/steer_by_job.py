@@ -1,4 +1,4 @@
-"""Brings a request to the driver of a run whose cluster is reached through its dashboard alone."""
+"""Delivers a request to the driver of a run whose cluster is reached only through its dashboard."""
 
 from __future__ import annotations
 

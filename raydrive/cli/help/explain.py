@@ -34,9 +34,9 @@ def register(app: typer.Typer) -> None:
 
 
 def explain(key: KeyArgument = "", output: OutputOption = Format.TABLE) -> int:
-    """Explain a KEY of a sweep file: what it does, what it may be, its default, an example, Azure ML's equivalent.
+    """Explain a KEY of a sweep file: meaning, allowed values, default, an example, Azure ML's equivalent.
 
-    Of the id of an error: what it means, and what to do.
+    For the id of an error: what it means, and what to do.
     """
     from raydrive.sweepfile.reference.key_reference import (  # lazy: raydrive.sweepfile, 0.1 s
         find_keys,

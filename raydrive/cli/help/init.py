@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LONGEST_RUN_S = 120
 """Seconds for which the script is run to find the metric that it prints; what it printed until then is looked at."""
 EXAMPLES = Path(__file__).parents[2] / "sweepfile" / "draft" / "examples"
-"""Folders with an example each: a training script (``.py.txt``: it is no module of ours) and its sweep file."""
+"""Folders with an example each: a training script (``.py.txt``: it is not a module of ours) and its sweep file."""
 
 
 def register(app: typer.Typer) -> None:
@@ -38,27 +38,27 @@ def init(
         "sweep.yml"
     ),
     metric: Annotated[
-        str, typer.Option("--metric", metavar="NAME", help="The primary metric, where it is known.", show_default=False)
+        str, typer.Option("--metric", metavar="NAME", help="The primary metric, if you know it.", show_default=False)
     ] = "",
     run: Annotated[
         bool | None,
         typer.Option(
             "--run/--no-run",
-            help="Run the script once, with its defaults, to find the metric that it prints; asked first by default.",
+            help="Run the script once, with its defaults, to find a metric in its output. The default is to ask.",
             show_default=False,
         ),
     ] = None,
     arguments: Annotated[
-        str, typer.Option("--arguments", help="Arguments of that run: '--epochs 1'.", show_default=False)
+        str, typer.Option("--arguments", help="Arguments for that run, such as '--epochs 1'.", show_default=False)
     ] = "",
     example: Annotated[
-        str, typer.Option("--example", metavar="NAME", help="Write an example instead.", show_default=False)
+        str, typer.Option("--example", metavar="NAME", help="Write this example instead.", show_default=False)
     ] = "",
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> int:
     """Draft a sweep file for a SCRIPT: its options, proposed search spaces, and the metric that it logs or prints.
 
-    The script's source is read and not executed, unless you agree to one run that finds what it prints.
+    The script's source is read and not executed, unless you agree to one run that shows what it prints.
     """
     if example or script is None:
         return _write_example(example, force)
@@ -97,14 +97,14 @@ def _told(guess: MetricGuess | None) -> str:
 def _check(script: Path, output: Path, force: bool) -> None:
     problems = []
     if not script.is_file():
-        problems.append(Problem("SCRIPT", show(str(script)), "a Python script that exists"))
+        problems.append(Problem("SCRIPT", show(str(script)), "an existing Python script"))
     elif script.suffix != ".py":
         fix = "For a program in another language begin with `raydrive init --example any-language`."
         problems.append(Problem("SCRIPT", show(str(script)), "a Python script, .py", fix))
     if output.exists() and not force:
         problems.append(Problem("--output", f"{str(output)!r}, which exists", "a new file", "--force replaces it."))
     elif not output.parent.is_dir():
-        problems.append(Problem("--output", show(str(output)), "a file in a folder that exists"))
+        problems.append(Problem("--output", show(str(output)), "a file in an existing folder"))
     if problems:
         raise ConfigError(problems)
 
@@ -114,10 +114,11 @@ def _printed(script: Path, metric: str, arguments: str, run: bool | None) -> Met
     line = shlex.join([sys.executable, script.name, *shlex.split(arguments)])
     if run is None:
         if not sys.stdin.isatty():
-            say("The script logs no metric. With --run it is run once, to find the metric that it prints.")
+            say("The script logs no metric. With --run, raydrive runs it once to find a metric in its output.")
             return None
         say(
-            f"The script logs no metric. To find one in what it prints, it has to run once ({LONGEST_RUN_S} s at most):"
+            f"The script logs no metric. To find one in its output, raydrive has to run it once ({LONGEST_RUN_S} s "
+            "at most):"
         )
         run = typer.confirm(f"  {line}\nRun it?", default=True, err=True)
     if not run:
@@ -142,7 +143,7 @@ def _printed(script: Path, metric: str, arguments: str, run: bool | None) -> Met
     if code:
         last = text.strip().splitlines()[-1:] or ["nothing was printed"]
         say(f"It ended with exit code {code}: {last[0]}")
-        say("Give the arguments that it needs with --arguments, or name the metric with --metric.")
+        say("Pass the arguments that it needs with --arguments, or name the metric with --metric.")
     return printed_metric(text, metric)
 
 

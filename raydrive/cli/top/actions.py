@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from raydrive.api.user_requests.request_methods import edit_run
 from raydrive.core.user_requests.edit_checks import effective
-from raydrive.core.views.summary import INTERRUPTED
 from raydrive.sweepfile.edits.patches import patch_of_settings
 from raydrive.sweepfile.edits.points import values_of_settings
 
@@ -37,55 +36,51 @@ class Action:
     """``RUN`` or ``TRIAL``."""
     question: str
     """Asked before; ``{what}`` stands for the run or trial."""
-    act: Callable[[HyperDriveRun, int | None, str], str]
-    """Carries it out; gets the run, the number of the trial (None = the run) and the text that was asked for. Returns
-    what the user is told. May take long, and runs in a thread of its own."""
+    act: Callable[[HyperDriveRun, int | None, str, str | None], str]
+    """Carries it out; gets the run, the number of the trial (None = the run), the text that was asked for, and the
+    address of a dashboard, if any. Returns what the user is told. May take long, and runs in a thread of its own."""
     prompt: str = ""
     """What text is asked for; empty = none."""
 
 
-def cancel(run: HyperDriveRun, trial: int | None, text: str) -> str:
+def cancel(run: HyperDriveRun, trial: int | None, text: str, address: str | None) -> str:
     """Ends a run, or one of its trials."""
     what = f"Run {run.id}" if trial is None else f"Trial {trial}"
-    if run.sweep.finished is not None or (trial is not None and not run.sweep.trials[trial].open):
-        return f"{what} was over already."
-    if run.get_status() == INTERRUPTED:
-        return f"Run {run.id} was interrupted: nothing of it runs. raydrive resume {run.id} goes on with it."
-    return f"{what} is being canceled." if run.cancel_trial(trial) else f"{what} was over already."
+    return f"{what} is being canceled." if run.cancel_trial(trial, address=address) else f"{what} had already ended."
 
 
-def pause(run: HyperDriveRun, trial: int | None, text: str) -> str:
-    """Has a run start nothing further; one that pauses goes on."""
+def pause(run: HyperDriveRun, trial: int | None, text: str, address: str | None) -> str:
+    """Pauses a run, or continues a paused one."""
     run.refresh()
-    return told(run.unpause() if run.sweep.steering.paused else run.pause())
+    return told(run.unpause(address=address) if run.sweep.steering.paused else run.pause(address=address))
 
 
-def pause_now(run: HyperDriveRun, trial: int | None, text: str) -> str:
+def pause_now(run: HyperDriveRun, trial: int | None, text: str, address: str | None) -> str:
     """Pauses a run with what it trains."""
-    return told(run.pause(now=True))
+    return told(run.pause(now=True, address=address))
 
 
-def stop(run: HyperDriveRun, trial: int | None, text: str) -> str:
+def stop(run: HyperDriveRun, trial: int | None, text: str, address: str | None) -> str:
     """Stops a trial as a policy does."""
-    return told(run.stop_trial(trial or 0, text))
+    return told(run.stop_trial(trial or 0, text, address=address))
 
 
-def retry(run: HyperDriveRun, trial: int | None, text: str) -> str:
-    """Has a trial that is over tried again."""
-    return told(run.retry(trial or 0))
+def retry(run: HyperDriveRun, trial: int | None, text: str, address: str | None) -> str:
+    """Retries a trial that has ended."""
+    return told(run.retry(trial or 0, address=address))
 
 
-def add(run: HyperDriveRun, trial: int | None, text: str) -> str:
-    """Has a configuration tried next: the values that are given, and others as in the best trial."""
+def add(run: HyperDriveRun, trial: int | None, text: str, address: str | None) -> str:
+    """Tries a configuration next: the given values, and others as in the best trial."""
     values = values_of_settings(shlex.split(text), run.sweep.config.sampling.space)
-    return told(run.add_trials([values], like="best"))
+    return told(run.add_trials([values], like="best", address=address))
 
 
-def edit(run: HyperDriveRun, trial: int | None, text: str) -> str:
+def edit(run: HyperDriveRun, trial: int | None, text: str, address: str | None) -> str:
     """Changes the configuration by keys of a sweep file."""
     run.refresh()
     request = {"patch": patch_of_settings(effective(run.sweep), shlex.split(text)), "expect_revision": run.revision}
-    return told(edit_run(run.reader, request, dry_run=False, address=None))
+    return told(edit_run(run.reader, request, dry_run=False, address=address))
 
 
 def told(answer: Answer) -> str:
@@ -94,13 +89,13 @@ def told(answer: Answer) -> str:
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action("p", "Pause / go on", RUN, "Pause {what}, or go on where it pauses?", pause),
-    Action("P", "Pause now", RUN, "Pause {what} with all that it trains?", pause_now),
+    Action("p", "Pause / continue", RUN, "Pause {what}, or continue it if it is paused?", pause),
+    Action("P", "Pause now", RUN, "Pause {what} and all its running trials?", pause_now),
     Action("k", "Stop trial", TRIAL, "Stop {what} as a policy would. Why?", stop, "the reason"),
     Action("t", "Try again", TRIAL, "Try {what} again, from its last checkpoint?", retry),
     Action("a", "Add trial", RUN, "A configuration for {what}; other values as in the best trial.", add, "lr=0.003"),
     Action("e", "Edit", RUN, "Change {what}: keys of a sweep file.", edit, "limits.max_concurrent_trials=4"),
-    Action("c", "Cancel trial", TRIAL, "End {what}? The run goes on.", cancel),
+    Action("c", "Cancel trial", TRIAL, "End {what}? The run continues.", cancel),
     Action("C", "Cancel run", RUN, "End {what} and all its running trials?", cancel),
 )
 """All actions, in the order of the footer."""

@@ -27,13 +27,15 @@ class RunsScreen(Screen[None]):
 
     Args:
         workspace: Where they are.
+        address: That of a dashboard, where nothing else of the cluster can be reached.
     """
 
     BINDINGS: ClassVar[list[Any]] = [("enter", "open_run", "Open"), ("q", "app.quit", "Quit")]
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, address: str | None = None) -> None:
         super().__init__()
         self._workspace = workspace
+        self._address = address
         self._runs: dict[str, HyperDriveRun] = {}
 
     def compose(self) -> ComposeResult:
@@ -60,7 +62,7 @@ class RunsScreen(Screen[None]):
         """Opens the run of a row."""
         run = self._runs.get(str(event.row_key.value))
         if run is not None:
-            self.app.push_screen(RunScreen(run))
+            self.app.push_screen(RunScreen(run, self._address))
 
     def action_open_run(self) -> None:
         """Opens the run under the cursor."""
@@ -117,6 +119,7 @@ class TopApp(App[None]):
     Args:
         workspace: Where the runs are.
         run: The run to begin with; None = the list.
+        address: That of a dashboard, where nothing else of the cluster can be reached.
     """
 
     TITLE = "raydrive top"
@@ -132,15 +135,16 @@ class TopApp(App[None]):
     #ask { width: 70; height: auto; border: thick $warning; padding: 1 2; background: $surface; }
     """
 
-    def __init__(self, workspace: Workspace, run: HyperDriveRun | None = None) -> None:
+    def __init__(self, workspace: Workspace, run: HyperDriveRun | None = None, address: str | None = None) -> None:
         super().__init__()
         self._workspace = workspace
         self._run = run
+        self._address = address
 
     def on_mount(self) -> None:
         """Shows the list of runs, and above it the run that was named."""
-        screens: list[Screen[Any]] = [RunsScreen(self._workspace)]
+        screens: list[Screen[Any]] = [RunsScreen(self._workspace, self._address)]
         if self._run is not None:
-            screens.append(RunScreen(self._run))
+            screens.append(RunScreen(self._run, self._address))
         for screen in screens:
             self.push_screen(screen)

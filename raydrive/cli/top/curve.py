@@ -20,8 +20,8 @@ def plot(curves: Sequence[Sequence[float]], chosen: Sequence[float], width: int,
     Args:
         curves: Values by interval of other trials; drawn dim. Values that are not finite are left out.
         chosen: Those of the trial that is looked at; drawn over them.
-        width: Characters in all, 20 or more.
-        height: Lines in all, 2 or more.
+        width: Characters in total, 20 or more.
+        height: Lines in total, 2 or more.
     """
     everything = [value for curve in (*curves, chosen) for value in curve if math.isfinite(value)]
     longest = max((len(curve) for curve in (*curves, chosen)), default=0)

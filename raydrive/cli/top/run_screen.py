@@ -67,6 +67,7 @@ class RunScreen(Screen[None]):
 
     Args:
         run: The run.
+        address: That of a dashboard, where nothing else of the cluster can be reached.
     """
 
     BINDINGS: ClassVar[list[Any]] = [
@@ -76,9 +77,10 @@ class RunScreen(Screen[None]):
         Binding("q", "app.quit", "Quit"),
     ]
 
-    def __init__(self, run: HyperDriveRun) -> None:
+    def __init__(self, run: HyperDriveRun, address: str | None = None) -> None:
         super().__init__()
         self._of = run
+        self._address = address
         self._by_best = True
         self._trial: int | None = None
         """The trial under the cursor."""
@@ -133,7 +135,7 @@ class RunScreen(Screen[None]):
         """In a thread: the driver may take a moment, and the cluster may have to be reached first."""
         self.app.call_from_thread(self._tell, f"{action.name} ...")
         try:
-            told = action.act(self._of, trial, text)
+            told = action.act(self._of, trial, text, self._address)
         except RaydriveError as error:
             told = f"{action.name}: {error}"
         self.app.call_from_thread(self._tell, told)

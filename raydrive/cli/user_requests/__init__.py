@@ -1,1 +1,1 @@
-"""Commands that change a run while it goes on, and tell what was changed."""
+"""Commands that change an active run, and show what was changed."""

@@ -36,6 +36,9 @@ def print_answer(run: str, answer: Answer, output: Format, *, dry_run: bool = Fa
         tell(line)
     for note in answer.notes:
         say(f"Note: {note}")
+    if not answer.recorded:
+        say("Nothing was recorded.")
+        return 0
     head = "Nothing was recorded. It would take effect" if dry_run else "Recorded. It takes effect"
     say(f"{head}: {answer.effect}.")
     return 0

@@ -1,4 +1,4 @@
-"""``edit``: other limits, another policy, another search space, for a run that goes on."""
+"""``edit``: other limits, another policy, another search space, for an active run."""
 
 from __future__ import annotations
 
@@ -20,28 +20,32 @@ def edit(
     run_name: RunArgument,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A key of a sweep file and its value: limits.timeout=3600."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A key of a sweep file and its new value, such as limits.timeout=3600."
+        ),
     ] = None,
     file: Annotated[
         Path | None,
         typer.Option("--file", "-f", metavar="SWEEP.yml", help="A changed sweep file.", show_default=False),
     ] = None,
     rest: Annotated[
-        bool, typer.Option("--rest", help="With -f: leave out what cannot change, and apply the rest.")
+        bool, typer.Option("--rest", help="With -f: skip the keys that cannot be edited, and apply the other changes.")
     ] = False,
     rejudge: Annotated[
-        bool, typer.Option("--rejudge", help="Have the policy judge all running trials now, not at their next report.")
+        bool, typer.Option("--rejudge", help="Apply the policy to all running trials now, not at their next report.")
     ] = False,
     expect_revision: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Refuse where the run has been edited since this revision.", show_default=False),
+        typer.Option(
+            metavar="N", help="Refuse the edit if the run has been edited since this revision.", show_default=False
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and record nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; record nothing.")] = False,
     storage: StorageOption = None,
     address: AddressOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """Change a run while it goes on: limits, policy, sampling, search space, resources."""
+    """Change a run while it is active: limits, policy, sampling, search space, resources, rules."""
     from raydrive.api.user_requests.request_methods import (
         edit_run,  # lazy: raydrive.api.user_requests.request_methods, 0.06 s
     )
@@ -51,7 +55,7 @@ def edit(
         raise ConfigError(Problem("edit", "both" if file else "neither --set nor -f", allowed))
     run = open_run(run_name, storage)
     patch = _of_file(run, file, rest=rest) if file is not None else _of_settings(run, settings or [])
-    if expect_revision is None and patch.keys() & {"policy", "sampling"}:
+    if expect_revision is None and patch.keys() & {"policy", "sampling", "rules"}:
         expect_revision = run.revision  # made from what the run had when it was read: another edit must not be undone
     request = {"patch": patch, "rejudge": rejudge, "expect_revision": expect_revision}
     with only_data():
@@ -78,7 +82,10 @@ def _of_file(run: HyperDriveRun, file: Path, *, rest: bool) -> dict[str, Any]:
     found = edit_of_file(effective(run.sweep), file, defaults=nearest_settings())
     if found.refused and not rest:
         if found.patch:
-            say("Nothing was changed: some of what differs cannot change. --rest leaves that out and applies the rest.")
+            say(
+                "Nothing was changed: some of the changed keys cannot be edited. --rest skips them and applies the "
+                "other changes."
+            )
         raise ConfigError(found.refused)
     for problem in found.refused:
         say(f"Left out: {problem}")

@@ -13,7 +13,7 @@ from raydrive.cli.runs import open_run
 
 
 def history(run_name: RunArgument, storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
-    """List what users changed of a run, and noted about it."""
+    """List the changes that users made to a run, and their notes."""
     from raydrive.core.user_requests.history import steps  # lazy: raydrive.core.user_requests.history, 0.02 s
 
     run = open_run(run_name, storage)
@@ -22,7 +22,7 @@ def history(run_name: RunArgument, storage: StorageOption = None, output: Output
         emit_json({"run": run.id, "revision": run.revision, "history": [one.to_json() for one in found]})
         return 0
     if output is Format.TABLE and not found:
-        say(f"Nothing was changed of run {run.id} since it was submitted.")
+        say(f"Nothing has changed in run {run.id} since it was submitted.")
         return 0
     rows = [
         {
@@ -40,7 +40,7 @@ def history(run_name: RunArgument, storage: StorageOption = None, output: Output
 
 
 OtherRunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="Another run.", autocompletion=run_ids, show_default=False)
+    str, typer.Argument(metavar="RUN", help="The other run.", autocompletion=run_ids, show_default=False)
 ]
 
 

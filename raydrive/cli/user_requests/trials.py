@@ -1,4 +1,4 @@
-"""``pause``, ``unpause``, ``add``, ``retry``, ``stop`` and ``note``."""
+"""``pause``, ``unpause``, ``add``, ``retry``, ``stop``, ``cancel`` and ``note``."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ from raydrive.cli.runs import open_run
 from raydrive.cli.user_requests.answers import dashboard, print_answer
 from raydrive.core.errors import ConfigError, Problem, show
 
-ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept.", show_default=False)]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="The reason, which is recorded.", show_default=False)
+]
 
 
 def pause(
     run_name: RunArgument,
     now: Annotated[
-        bool, typer.Option("--now", help="Pause running trials, too: they go on later from their last checkpoints.")
+        bool, typer.Option("--now", help="Also pause running trials; they continue later from their last checkpoints.")
     ] = False,
     reason: ReasonOption = "",
     storage: StorageOption = None,
     address: AddressOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """Start no further trials of a run until unpause."""
+    """Start no further trials of a run until `raydrive unpause`."""
     return _ask(run_name, {"do": "pause", "now": now, "why": reason}, storage, address, output)
 
 
@@ -44,7 +46,7 @@ def unpause(
     address: AddressOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """Go on with a run that was paused."""
+    """Continue a paused run."""
     return _ask(run_name, {"do": "unpause"}, storage, address, output)
 
 
@@ -52,25 +54,25 @@ def add(
     run_name: RunArgument,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A value of one configuration: lr=0.003. Repeat it."),
+        typer.Option("--set", metavar="NAME=VALUE", help="A value of one configuration, such as lr=0.003. Repeatable."),
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option("--file", "-f", metavar="POINTS", help="A list of configurations: YAML or CSV."),
+        typer.Option("--file", "-f", metavar="POINTS", help="A file with a list of configurations: YAML or CSV."),
     ] = None,
     like: Annotated[
         str | None,
-        typer.Option(metavar="TRIAL", help="Take other values from this trial, or from the best one: best."),
+        typer.Option(metavar="TRIAL", help="Take the other values from this trial, or from the best one: best."),
     ] = None,
     from_run: Annotated[
         str | None, typer.Option(metavar="RUN", help="The best configurations of another run.", autocompletion=run_ids)
     ] = None,
-    best: Annotated[int, typer.Option(metavar="N", help="With --from-run: so many.", min=1)] = 1,
+    best: Annotated[int, typer.Option(metavar="N", help="With --from-run: how many.", min=1)] = 1,
     storage: StorageOption = None,
     address: AddressOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """Try these configurations next; they count in the limit of trials."""
+    """Try these configurations next; they count towards the limit of trials."""
     from raydrive.api.user_requests.points import (  # lazy: raydrive.api.user_requests.points, 0.06 s
         completed,
         points_of_run,
@@ -99,12 +101,14 @@ def retry(
         typer.Argument(metavar="TRIAL...", help="Numbers of trials.", show_default=False, autocompletion=trial_numbers),
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All failed trials.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="From the start, not from the last checkpoint.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Restart from the beginning, not from the last checkpoint.")
+    ] = False,
     storage: StorageOption = None,
     address: AddressOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """Try trials again that are over, each from its last checkpoint."""
+    """Retry trials that have ended, each from its last checkpoint."""
     request = {"do": "retry", "trials": list(trials or ()), "failed": failed, "fresh": fresh}
     return _ask(run_name, request, storage, address, output)
 
@@ -117,18 +121,35 @@ def stop(
     address: AddressOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """Stop a trial as a policy does: it is no failure, and its curve counts."""
+    """Stop a trial as a policy would: it does not count as failed, and its curve is still compared."""
     return _ask(run_name, {"do": "stop", "trial": trial, "why": reason}, storage, address, output)
+
+
+def cancel(
+    run_name: RunArgument,
+    trial: Annotated[
+        int | None,
+        typer.Argument(
+            metavar="TRIAL", help="Only this trial.", min=0, show_default=False, autocompletion=trial_numbers
+        ),
+    ] = None,
+    reason: ReasonOption = "",
+    storage: StorageOption = None,
+    address: AddressOption = None,
+    output: OutputOption = Format.TABLE,
+) -> int:
+    """End a run, or one trial of it."""
+    return _ask(run_name, {"do": "cancel", "trial": trial, "why": reason}, storage, address, output)
 
 
 def note(
     run_name: RunArgument,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TEXT", help="The note; before it the number of the trial that it is about, if any."),
+        typer.Argument(metavar="TEXT", help="The note, preceded by the number of the trial it is about, if any."),
     ] = None,
     tags: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="Further text by name. Repeat it.")
+        list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="A tag of the note. Repeatable.")
     ] = None,
     storage: StorageOption = None,
     address: AddressOption = None,

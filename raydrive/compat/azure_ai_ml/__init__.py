@@ -60,7 +60,7 @@ def load_component(source: str | os.PathLike[str] | None = None, **kwargs: Any) 
     """
     source = source or kwargs.get("path")
     if source is None:
-        raise NotHereError("registered components are not kept here: load_component(source='component.yml')")
+        raise NotHereError("there is no registry of components here: use load_component(source='component.yml')")
     return component_of(*read_mapping(source, "the file of a component"))
 
 

@@ -79,7 +79,7 @@ def keep_model(workspace: Any, entity: Any) -> None:
     match = _JOB.search(str(entity.path))
     if match is None:
         if not Path(str(entity.path)).exists():
-            raise ConfigError(Problem("path", show(entity.path), "a file or folder that exists, or azureml://jobs/..."))
+            raise ConfigError(Problem("path", show(entity.path), "an existing file or folder, or azureml://jobs/..."))
         kept = keep(workspace, entity.name, Path(entity.path))
     else:
         kept = _of_trial(
@@ -100,7 +100,7 @@ def _of_trial(workspace: Any, name: str, run_id: str, output: str, path: str) ->
         if wanted:
             break
     else:
-        listed = ", ".join(trial.get_file_names()) or "none, as it left no files"
+        listed = ", ".join(trial.get_file_names()) or "none: it left no files"
         raise ConfigError(Problem("path", show(path), f"one of the files of {trial.id}: {listed}"))
     with tempfile.TemporaryDirectory(prefix="raydrive-model-") as folder:
         for below, file in wanted.items():

@@ -1,4 +1,4 @@
-"""``MLClient``: jobs are runs of raydrive, assets are kept as they are given, and services answer with a sentence."""
+"""``MLClient``: jobs are runs of raydrive, assets are kept as given, and calls of services raise an error."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from raydrive.core.records import FAILED
 from raydrive.sweepfile.site_settings import here
 
 _MAKERS = ("create_or_update", "begin_create_or_update")
-_SERVE = "raydrive serves no models: ml_client.jobs.download(...) copies the files; Ray Serve or the like serves them"
+_SERVE = "raydrive serves no models: ml_client.jobs.download(...) copies the files, which Ray Serve can serve"
 _SERVICES = {
     **dict.fromkeys(("online_endpoints", "online_deployments", "batch_endpoints", "batch_deployments"), _SERVE),
-    "schedules": "sweeps are not started by the clock here: put `raydrive submit` into cron or the like",
+    "schedules": "there are no schedules here: put `raydrive submit` into cron or a similar tool",
 }
-_ELSE = "Azure's service does this; raydrive runs the sweep alone"
+_ELSE = "only Azure's service does this; raydrive runs only the sweep"
 
 
 class JobOperations:
@@ -88,7 +88,7 @@ class JobOperations:
         return (SubmittedJob(child) for child in self._run(parent_job_name).get_children())
 
     def stream(self, name: str, **kwargs: Any) -> None:
-        """Shows a run until it is over.
+        """Shows a run until it ends.
 
         Raises:
             JobException: If it has failed.
@@ -187,7 +187,7 @@ class AssetOperations:
         mapped = self._kind is Data and here()[1].resolve(f"azureml:{name}") is not None
         missing = _missing()
         if not mapped and makes_what_is_missing(missing, _MAKERS):
-            raise missing(f"no {self._what} {name!r}: this process has not made it")
+            raise missing(f"no {self._what} {name!r}: this process has not created it")
         reference = f"azureml:{name}" + (f":{version}" if version else f"@{label}" if label else "")
         if self._kind is Data:
             return Data(name=name, path=reference, version=version or "1", id=reference)

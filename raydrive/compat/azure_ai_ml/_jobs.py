@@ -93,7 +93,7 @@ def submission_of(job: Any, experiment: str | None = None) -> Submission:
         sweep = job.the_sweep()
         others = ", ".join(job.others())
         if others:
-            note(f"of the pipeline only step {sweep.step_name} is run; not {others}")
+            note(f"only step {sweep.step_name} of the pipeline is run; not {others}")
         job = sweep
     if isinstance(job, Command):
         job = _single(job)

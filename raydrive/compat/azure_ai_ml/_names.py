@@ -15,11 +15,11 @@ from raydrive.compat.azure_notices import standing_in
 
 _WAYS_OUT: Mapping[str, str] = {
     "azure.ai.ml.automl": "raydrive has no AutoML: write the training script, and sweep over it",
-    "azure.ai.ml.parallel": "parallel steps are not run here: Ray Data does the same on the cluster",
+    "azure.ai.ml.parallel": "parallel steps are not run here: use Ray Data on the cluster",
     "azure.ai.ml.data_transfer": "data is not moved here: name it in an input, which trials fetch once per node",
     "azure.ai.ml.finetuning": "hosted models are not trained here: write the training script and sweep over it",
 }
-_ELSE = "Azure's service does this; raydrive runs the sweep alone"
+_ELSE = "only Azure's service does this; raydrive runs only the sweep"
 
 
 @functools.cache

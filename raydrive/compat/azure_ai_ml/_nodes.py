@@ -150,7 +150,7 @@ class Command(Node):
             sampling_algorithm: ``random``, ``grid``, ``bayesian`` or an object.
             compute: Not looked at.
             max_concurrent_trials: Trials at a time.
-            max_total_trials: Trials in all.
+            max_total_trials: Trials in total.
             timeout: Seconds of the whole sweep.
             trial_timeout: Seconds of one trial.
             early_termination: A policy, or its name.
@@ -278,7 +278,7 @@ class Sweep(Node):
             name for name, spec in declared.items() if name not in {**inputs, **self.search_space} and spec.needed
         ]
         if missing:
-            allowed = "a value: the component needs it"
+            allowed = "a value, which the component requires"
             raise ConfigError([Problem(f"inputs.{name}", "nothing", allowed) for name in missing])
         policy = self.early_termination
         return given(
@@ -339,7 +339,7 @@ def read_mapping(source: Any, what: str) -> tuple[dict[str, Any], Path]:
         what: What it should be, for errors.
 
     Raises:
-        ConfigError: If it cannot be read, or is no mapping.
+        ConfigError: If it cannot be read, or is not a mapping.
     """
     file = absolute(os.fspath(source))
     root, problems = parse_yaml(read_text(file, what), str(source))

@@ -30,7 +30,7 @@ class SubmittedJob:
 
     @property
     def status(self) -> str:
-        """How it stands."""
+        """Its state."""
         return str(self.run.get_status())
 
     @property

@@ -227,7 +227,7 @@ class SweepJobLimits:
 
     Args:
         max_concurrent_trials: Trials at a time.
-        max_total_trials: Trials in all.
+        max_total_trials: Trials in total.
         timeout: Seconds of the whole sweep.
         trial_timeout: Seconds of one trial.
     """

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-_SERVE = (
-    "raydrive tunes and does not serve: take the model with run.download_file(...) and serve it, e.g. with Ray Serve"
-)
+_SERVE = "raydrive does not serve models: use run.download_file(...) and serve the file, e.g. with Ray Serve"
 _PIPELINE = (
-    "pipelines are not run here: give the script of the step to HyperDriveConfig(run_config=ScriptRunConfig(...))"
+    "pipelines are not run here: pass the script of the step to HyperDriveConfig(run_config=ScriptRunConfig(...))"
 )
-_EXPLAIN = "models are explained by other packages: take the model with run.download_file(...)"
-_AUTOML = "AutoML is a service of Azure: tune a script of yours, e.g. with choice(...) over model classes"
+_EXPLAIN = "other packages explain models: download the model with run.download_file(...)"
+_AUTOML = "AutoML is a service of Azure: tune your own script, e.g. with choice(...) over model classes"
 _DATA = 'give data as a path or URL, or name it in raydrive.toml: [input_mapping] "azureml:NAME" = "PATH or s3://..."'
-_NO_CLUSTER = (
-    "machines belong to your Ray cluster: raydrive.toml says which (address) and what a trial gets (resources)"
-)
+_NO_CLUSTER = "machines belong to your Ray cluster: raydrive.toml sets its address and the resources of a trial"
 _WAYS_OUT = {
-    "azureml": "only Azure's service has it: leave the line out",
+    "azureml": "only Azure's service has this: remove the line",
     "azureml.automl": _AUTOML,
     "azureml.core.Image": _SERVE,
     "azureml.core.Webservice": _SERVE,
-    "azureml.core.authentication": "raydrive needs no sign-in: leave the line out",
+    "azureml.core.authentication": "raydrive needs no sign-in: remove the line",
     "azureml.core.compute": _NO_CLUSTER,
     "azureml.core.compute_target": _NO_CLUSTER,
-    "azureml.core.databricks": "it belongs to Databricks: leave the line out",
+    "azureml.core.databricks": "it belongs to Databricks: remove the line",
     "azureml.core.image": _SERVE,
     "azureml.core.model": _SERVE,
-    "azureml.core.run.Run": "raydrive's runs do not have it: leave the line out",
+    "azureml.core.run.Run": "raydrive's runs do not have this: remove the line",
     "azureml.core.script_run": "experiment.submit(ScriptRunConfig(...)) gives such a run",
     "azureml.core.webservice": _SERVE,
     "azureml.data": _DATA,
-    "azureml.dataprep": "tables are read by pandas: Dataset.Tabular.from_delimited_files(...).to_pandas_dataframe()",
+    "azureml.dataprep": "read tables with pandas: Dataset.Tabular.from_delimited_files(...).to_pandas_dataframe()",
     "azureml.explain": _EXPLAIN,
     "azureml.interpret": _EXPLAIN,
     "azureml.opendatasets": _DATA,
     "azureml.pipeline": _PIPELINE,
-    "azureml.telemetry": "nothing is sent anywhere here: leave the line out",
+    "azureml.telemetry": "nothing is sent anywhere here: remove the line",
     "azureml.train.automl": _AUTOML,
     "azureml.widgets": "raydrive studio RUN shows a run in a browser",
 }

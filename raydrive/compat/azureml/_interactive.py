@@ -32,7 +32,7 @@ class InteractiveRun:
         self._metrics: dict[str, list[Any]] = {}
         self._files: dict[str, str] = {}
         self._state = "Running"
-        note("start_logging: what this run logs stays in this process; the runs of submit(...) are kept")
+        note("start_logging: what this run logs stays in this process; runs of submit(...) are stored")
 
     def log(self, name: str, value: Any, description: str = "", step: float | None = None) -> None:
         """Keeps a value under a name."""
@@ -140,7 +140,7 @@ class InteractiveRun:
         return {"runId": self.id, "status": self._state, "properties": self.properties}
 
     def get_portal_url(self) -> str:
-        """Returns a text that is no address: there is no portal."""
+        """Returns a text that is not an address: there is no portal."""
         return "(no portal: raydrive studio shows runs in a browser)"
 
     def __enter__(self) -> InteractiveRun:

@@ -37,7 +37,7 @@ class Launch:
             ConfigError: If they name other numbers.
         """
         problems = [
-            Problem(f"resources.{name}", show(asked), f"{count}, as the script's configuration has", "Leave it out.")
+            Problem(f"resources.{name}", show(asked), f"{count}, as the script's configuration has", "Remove it.")
             for name, count, asked in (
                 ("nodes", self.nodes, resources.nodes),
                 ("processes_per_node", self.processes_per_node, resources.processes_per_node),
@@ -126,7 +126,7 @@ def _of(launcher: Any, where: str, nodes: int = 1) -> Launch:
     total = launcher.process_count or nodes
     if total % nodes:
         least = (total // nodes + 1) * nodes
-        allowed = f"a multiple of node_count, {nodes}: every node starts as many processes as the others"
+        allowed = f"a multiple of node_count, {nodes}: every node starts the same number of processes"
         fix = f"Write process_count={least}, or a node_count that divides {total}."
         raise ConfigError(Problem(f"{where}.process_count", show(total), allowed, fix))
     return Launch(kind=kind, nodes=nodes, processes_per_node=total // nodes)

@@ -13,7 +13,9 @@ from raydrive.storage.folder.base import Folder
 from raydrive.storage.folder.open import open_folder
 from raydrive.storage.uploads import local_files
 
-_SERVE = "raydrive does not serve models: take the file with run.download_file(...) and serve it, e.g. with Ray Serve"
+_SERVE = (
+    "raydrive does not serve models: download the file with run.download_file(...) and serve it, e.g. with Ray Serve"
+)
 
 
 @checks_arguments(

@@ -23,7 +23,7 @@ from raydrive.runtime.trial_actor.script_environment import FOLDER
 
 C = TypeVar("C", bound=type)
 HERE = "raydrive.compat."
-"""What stands before the SDK's names of modules."""
+"""What is before the SDK's names of modules."""
 
 
 @lru_cache(maxsize=1)
@@ -60,7 +60,7 @@ def stand_in(module: str, name: str) -> Any:
         return standing_in(module, name, answer(f"{module}.{name}"))
     kind = table()[0].get(module, {}).get(name)
     if kind is None:
-        raise AttributeError(f"module {module!r} has no attribute {name!r}, in Azure ML's SDK neither")
+        raise AttributeError(f"module {module!r} has no attribute {name!r}, neither here nor in Azure ML's SDK")
     if name in WORKS and not module.startswith("azureml.automl"):
         return getattr(importlib.import_module(f"{__package__}.{WORKS[name]}"), name)
     if kind == "constants":
@@ -74,7 +74,7 @@ def stand_in(module: str, name: str) -> Any:
 
 
 def way_out(module: str, name: str) -> str:
-    """Returns the sentence for a name that nothing here stands for; empty for what works, or is no name of the SDK."""
+    """Returns the sentence for a name without a counterpart here; empty for what works, or is not a name of the SDK."""
     try:
         found = getattr(importlib.import_module(f"{HERE}{module}"), name)
     except (ImportError, AttributeError):

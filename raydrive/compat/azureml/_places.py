@@ -128,7 +128,7 @@ def found(workspace: Any, name: str, version: Any = "latest") -> tuple[str, bool
         record = json.loads(folder.read_bytes(_RECORD))
         return str(record["where"]), bool(record["file"])
     raise NotHereError(
-        f"dataset {show(name)}: say in raydrive.toml what it stands for: [input_mapping] "
+        f"dataset {show(name)}: map it to a path in raydrive.toml: [input_mapping] "
         f'"azureml:{name if len(name) <= 100 else "NAME"}" = "PATH or s3://..."'
     )
 

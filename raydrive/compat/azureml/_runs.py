@@ -81,7 +81,7 @@ class Experiment(NativeExperiment):
 
     def _submit_script(self, script: ScriptRunConfig, tags: Mapping[str, str] | None) -> ScriptRun | None:
         if Experiment.recorder is not None:
-            note("submit(ScriptRunConfig): a single run is no sweep, it is left out")
+            note("submit(ScriptRunConfig): a single run is not a sweep and is skipped")
             return None
         make: Any = importlib.import_module(f"{__package__}.train.hyperdrive.runconfig").HyperDriveConfig
         config = make(GridParameterSampling({"single_run": choice(1)}), "completed", "MAXIMIZE", 1, run_config=script)
@@ -153,7 +153,7 @@ class HyperDriveRun(NativeRun):
         except RunNotFoundError as error:
             if not _OF_AZURE.fullmatch(run_id):
                 raise
-            raise NotHereError(f"run {run_id} is kept by Azure; `raydrive list` has the runs that are here") from error
+            raise NotHereError(f"run {run_id} is stored by Azure; `raydrive list` lists those here") from error
         super().__init__(RunLayout.open(found.uri))
         self._of_experiment = experiment
         self.hyperdrive_config = hyperdrive_config
@@ -184,7 +184,7 @@ class HyperDriveRun(NativeRun):
 
     @property
     def properties(self) -> dict[str, Any]:
-        """What stands under properties in ``get_details()``."""
+        """What is under properties in ``get_details()``."""
         return dict(self.get_details()["properties"])
 
     def get_tags(self) -> dict[str, str]:
@@ -220,7 +220,7 @@ class HyperDriveRun(NativeRun):
         Raises:
             NotHereError: Always.
         """
-        raise NotHereError("a run cannot be made to fail, in HyperDrive neither: run.cancel() ends it")
+        raise NotHereError("a run cannot be marked as failed, nor could it in HyperDrive: run.cancel() ends it")
 
     def get_diagnostics(self, *args: Any, **kwargs: Any) -> None:
         """Is not there.
@@ -242,7 +242,7 @@ _LOGS = ("logs/azureml", "azureml-logs", "user_logs", "system_logs")
 
 
 def _plain(name: str) -> str:
-    """A name of a file without what stands before it in some notebooks: ``./`` or ``/``."""
+    """A name of a file without what is before it in some notebooks: ``./`` or ``/``."""
     return name.removeprefix(".").lstrip("/") if name.startswith(("./", "/")) else name
 
 
@@ -304,7 +304,7 @@ class Run(TrialNames):
         """Returns the trial that this process is; see ``raydrive.Run.get_context``.
 
         Raises:
-            RunEnvironmentError: This is no trial, and ``allow_offline`` is false.
+            RunEnvironmentError: This is not a trial, and ``allow_offline`` is false.
         """
         return TrainingRun.get_context(allow_offline)
 
@@ -335,7 +335,7 @@ class Run(TrialNames):
 
     @property
     def properties(self) -> dict[str, Any]:
-        """What stands under properties in ``get_details()``."""
+        """What is under properties in ``get_details()``."""
         return dict(self.get_details()["properties"])
 
     def get_properties(self) -> dict[str, Any]:
@@ -348,7 +348,7 @@ class Run(TrialNames):
         return {**details, "runDefinition": AnyCase(details["runDefinition"])}
 
     def wait_for_completion(self, show_output: bool = False, **kwargs: Any) -> dict[str, Any]:
-        """Waits until the trial, or its run, is over, and returns ``get_details()``."""
+        """Waits until the trial, or its run, has ended, and returns ``get_details()``."""
         for _ in self.parent.watch():
             if self.get_status() in ("Completed", "Canceled", "Failed"):
                 break
@@ -401,7 +401,7 @@ class Run(TrialNames):
             files, wanted = [name for name in files if name.startswith("attempt-")], "."
         names = [name for name in files if wanted in ("", ".") or name == wanted or name.startswith(f"{wanted}/")]
         if not names:
-            listed = ", ".join(self.get_file_names()) or "none, as it left no files"
+            listed = ", ".join(self.get_file_names()) or "none: it left no files"
             raise ConfigError(Problem("model_path", show(model_path), f"one of its files: {listed}"))
         with tempfile.TemporaryDirectory(prefix="raydrive-model-") as folder:
             for name in names:
@@ -437,7 +437,7 @@ class ScriptRun(Run):
         return len(self.parent.sweep.trials) > 0
 
     def wait_for_completion(self, show_output: bool = False, **kwargs: Any) -> dict[str, Any]:
-        """Waits until it is over, prints its log if asked to, and returns ``get_details()``."""
+        """Waits until it ends, prints its log if asked to, and returns ``get_details()``."""
         self.parent.wait_for_completion(show_output=False, raise_on_error=kwargs.get("raise_on_error", True))
         if show_output:
             print(self.logs())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from raydrive.compat.other_tools.sweep_parts import DEFAULT_TRIALS, Carried, flat, swept, whole_numbers, word
@@ -12,6 +14,9 @@ from raydrive.core.numbers import is_number
 
 _LAUNCHER = re.compile(r"python3? +-m +determined\.launch\.torch_distributed(?: +--)? +((?!-).*)", re.DOTALL)
 """Determined's launcher of one process for each slot, without options of its own."""
+_IMPORT = re.compile(r"^\s*(?:import|from)\s+determined\b", re.MULTILINE)
+ASKED = "RAYDRIVE_DETERMINED"
+"""What the module determined of a trial is told of the experiment: ``raydrive_trackers.core_api``."""
 _KNOWN = ("name", "description", "labels", "entrypoint", "hyperparameters", "searcher", "resources", "environment")
 _SEARCHER = (
     "name", "metric", "smaller_is_better", "max_trials", "max_concurrent_trials", "max_length", "max_time",
@@ -35,7 +40,7 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     if "asha" in name or "adaptive" in name:
         carried.sweep["early_termination"] = {"type": "median_stopping", "evaluation_interval": 1}
         carried.report.append(
-            f"searcher {name}: written as random sampling with median_stopping; it stops other trials."
+            f"searcher {name}: written as random sampling with median_stopping, which stops different trials."
         )
     limits = {
         "max_total_trials": searcher.get("max_trials"),
@@ -45,17 +50,18 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     if name != "grid" and not searcher.get("max_trials"):
         carried.sweep["limits"]["max_total_trials"] = DEFAULT_TRIALS
         carried.report.append(f"limits.max_total_trials is {DEFAULT_TRIALS}: the file has no searcher.max_trials.")
-    for key in ("max_length", "max_time"):
-        if key in searcher:
-            carried.report.append(
-                f"searcher.{key}: not carried over; how long a trial trains is an argument of the script."
-            )
     constants: dict[str, Any] = {}
     _parameters("", carried.mapping(raw.get("hyperparameters"), "hyperparameters"), constants, carried)
     if not carried.space:
-        fix = "Give one of them a range: lr: {type: log, base: 10, minval: -4, maxval: -1}."
+        fix = "Define a range for one of them: lr: {type: log, base: 10, minval: -4, maxval: -1}."
         carried.wrong("hyperparameters", "values only", "a hyperparameter to tune", fix)
-    _command(raw.get("entrypoint"), constants, carried)
+    length = searcher.get("max_length")
+    own_api = _command(raw.get("entrypoint"), constants, length, carried)
+    for key in ("max_length", "max_time"):
+        if key in searcher and not (own_api and key == "max_length"):
+            carried.report.append(
+                f"searcher.{key}: not carried over; how long a trial trains is an argument of the script."
+            )
     slots = carried.mapping(raw.get("resources"), "resources").get("slots_per_trial")
     if slots:
         carried.own["resources"] = {"gpus": slots}
@@ -65,12 +71,13 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
             carried.sweep["trial"]["distribution"] = {"type": "pytorch", "process_count_per_instance": slots}
             carried.report.append(
                 f"determined.launch.torch_distributed: written as a distribution of {slots} processes on one node; "
-                "where no machine has so many GPUs, set trial.resources.instance_count, and the counts of each node."
+                "if no machine has that many GPUs, set trial.resources.instance_count, and the counts of each node."
             )
     variables = carried.mapping(raw.get("environment"), "environment").get("environment_variables")
     if isinstance(variables, list):
         pairs = (str(each).partition("=") for each in variables)
-        carried.sweep["trial"]["environment_variables"] = {key: value for key, _, value in pairs}
+        shared = carried.sweep["trial"].setdefault("environment_variables", {})
+        shared.update({key: value for key, _, value in pairs})
     carried.left_out(raw, _KNOWN)
     carried.left_out(searcher, _SEARCHER, "searcher.")
 
@@ -128,18 +135,35 @@ def _grid(about: Mapping[str, Any]) -> list[Any]:
     return [round(point) for point in points] if about["type"] == "int" else points
 
 
-def _command(entrypoint: Any, constants: Mapping[str, Any], carried: Carried) -> None:
+def _command(entrypoint: Any, constants: Mapping[str, Any], length: Any, carried: Carried) -> bool:
+    """Writes what is started, and returns whether that asks Determined's own library for the hyperparameters."""
     command = " ".join(word(each) for each in entrypoint) if isinstance(entrypoint, list) else str(entrypoint or "")
     if not command or (":" in command and " " not in command):
         carried.wrong(
-            "entrypoint", entrypoint, "a command", "A trial class is run by Determined alone: write a script around it."
+            "entrypoint", entrypoint, "a command", "Only Determined can run a trial class: write a script around it."
         )
+    trial = carried.sweep["trial"] = {"code": carried.relative(carried.source.absolute().parent), "command": command}
+    if _asks_determined(command, carried.source.absolute().parent):
+        about = {"constants": constants, "names": carried.names}
+        if length is not None:  # {batches: 100}, or the number alone
+            about["length"] = next(iter(length.values())) if isinstance(length, Mapping) else length
+        trial["environment_variables"] = {ASKED: json.dumps(about)}
+        carried.own["unused_ok"] = list(carried.space)
+        carried.report.append(
+            "Trials find a module determined: its Core API (determined.core.init, get_cluster_info) has the "
+            "hyperparameters, logs and saves checkpoints; metrics of training are training/NAME."
+        )
+        return True
     arguments = [f"--{carried.names[name]} {swept(name)}" for name in carried.space]
     arguments += [f"--{name} {word(value)}" for name, value in constants.items()]
-    carried.sweep["trial"] = {
-        "code": carried.relative(carried.source.absolute().parent),
-        "command": " ".join([command, *arguments]),
-    }
+    trial["command"] = " ".join([command, *arguments])
     carried.report.append(
         "Hyperparameters are arguments here, appended to the command; Determined has them in its context."
     )
+    return False
+
+
+def _asks_determined(command: str, folder: Path) -> bool:
+    """Whether a script of the command imports Determined's library."""
+    scripts = [folder / word for word in command.split() if word.endswith(".py") and (folder / word).is_file()]
+    return any(_IMPORT.search(script.read_text(errors="replace")) for script in scripts)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
         carried: The sweep file.
     """
     sweeper = carried.mapping(carried.mapping(raw.get("hydra"), "hydra").get("sweeper"), "hydra.sweeper")
+    sweeper = _plain(sweeper, carried)
     params = carried.mapping(sweeper.get("params") or sweeper.get("search_space"), "hydra.sweeper.params")
     constants: dict[str, str] = {}
     for name, about in params.items():
@@ -54,9 +56,27 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     command = " ".join(["python", program.name, *swept_ones, *fixed, f"'{CALLBACK}'"])
     carried.sweep["trial"] = {"code": carried.relative(program.parent), "command": command}
     carried.report.append(
-        "objective.primary_metric is 'value': what the program returns, which a callback of Hydra's logs (Hydra 1.1 or "
-        "later). Where the program logs the metric itself, name that one."
+        "objective.primary_metric is 'value': the program's return value, which a callback of Hydra logs (Hydra 1.1 or "
+        "later). If the program logs the metric itself, name that metric."
     )
+
+
+def _plain(sweeper: Mapping[str, Any], carried: Carried) -> Mapping[str, Any]:
+    """The keys of the Ax and the Nevergrad sweeper, as the Optuna sweeper has them."""
+    if "ax_config" in sweeper:
+        ax = carried.mapping(sweeper["ax_config"], "hydra.sweeper.ax_config")
+        experiment = carried.mapping(ax.get("experiment"), "hydra.sweeper.ax_config.experiment")
+        direction = "minimize" if experiment.get("minimize", True) else "maximize"
+        carried.left_out(ax, ("max_trials", "experiment", "params"), "hydra.sweeper.ax_config.")
+        return {"params": ax.get("params"), "n_trials": ax.get("max_trials") or 10, "direction": direction}
+    if "optim" in sweeper:
+        optim = carried.mapping(sweeper["optim"], "hydra.sweeper.optim")
+        direction = "maximize" if optim.get("maximize") else "minimize"
+        carried.left_out(optim, ("budget", "num_workers", "maximize"), "hydra.sweeper.optim.")
+        params = sweeper.get("params") or sweeper.get("parametrization")
+        more = {"n_trials": optim.get("budget") or 80, "n_jobs": optim.get("num_workers")}
+        return {"params": params, "direction": direction, **more}
+    return sweeper
 
 
 def _program(carried: Carried) -> Path:
@@ -69,7 +89,7 @@ def _program(carried: Carried) -> Path:
         if len(named or found) == 1:
             found = named or found
             return found[0]
-    allowed = "one Python file with @hydra.main beside the configuration or in the folder above"
+    allowed = "one Python file with @hydra.main next to the configuration or in the folder above"
     carried.wrong("hydra", "no program", allowed)
     return place / "program.py"
 
@@ -86,7 +106,14 @@ def _names(text: str, source: Path, folder: Path) -> bool:
 
 def _parameter(name: str, about: Any, constants: dict[str, str], carried: Carried) -> None:
     where, key = f"hydra.sweeper.params.{name}", flat(name)
-    if isinstance(about, Mapping):  # the form of the Optuna sweeper before 1.2
+    if isinstance(about, Mapping):
+        expression = _expression(where, about, carried)
+        if expression is not None:
+            carried.space[key] = expression
+            return
+        if about.get("type") == "fixed":
+            constants[name] = str(about.get("value"))
+            return
         about = _old_form(about)
     text = str(about)
     log = "log" in _tags(text)
@@ -104,13 +131,45 @@ def _parameter(name: str, about: Any, constants: dict[str, str], carried: Carrie
     if kind == "choice":
         carried.space[key] = {"type": "choice", "values": arguments}
     elif kind == "interval" and len(numbers) == 2:
-        bounds = {"min_value": numbers[0], "max_value": numbers[1]}
-        plain = {"type": "uniform", **bounds}
-        carried.space[key] = plain_logarithmic("loguniform", *numbers) if log else plain
+        carried.space[key] = _interval(*numbers, log=log, whole=text.lstrip().startswith("int("))
     elif kind == "range" and numbers and len(numbers) == len(arguments):
         carried.space[key] = _range(numbers)
     else:
         carried.wrong(where, text, "choice(...), interval(low, high), range(...) or a,b,c")
+
+
+def _interval(low: float, high: float, *, log: bool, whole: bool = False) -> dict[str, Any]:
+    if whole and not log:
+        return whole_numbers(int(low), int(high))
+    if whole:
+        return {"type": "log_int", "min_value": int(low), "max_value": int(high)}
+    return (
+        plain_logarithmic("loguniform", low, high) if log else {"type": "uniform", "min_value": low, "max_value": high}
+    )
+
+
+def _expression(where: str, about: Mapping[str, Any], carried: Carried) -> dict[str, Any] | None:
+    """A parameter of the Ax or the Nevergrad sweeper; None where it is none, or has a fixed value."""
+    if about.get("type") == "range" and isinstance(about.get("bounds"), Sequence):
+        low, high = about["bounds"]
+        whole = about.get("value_type") == "int" or (isinstance(low, int) and isinstance(high, int))
+        return _interval(
+            low, high, log=bool(about.get("log_scale")), whole=whole and about.get("value_type") != "float"
+        )
+    if about.get("type") == "choice":
+        return {"type": "choice", "values": list(about.get("values") or ())}
+    if "type" in about or not {"init", "lower", "upper"} & set(about):
+        return None
+    log, low, high = bool(about.get("log")), about.get("lower"), about.get("upper")
+    if low is not None and high is not None:
+        return _interval(low, high, log=log, whole=bool(about.get("integer")))
+    step = about.get("step") or (2.0 if log else 1.0)
+    spread = "lognormal" if log else "normal"  # without bounds Nevergrad begins with a Gaussian around init
+    carried.report.append(f"{where}: no bounds, written as {spread} around init, as wide as one step.")
+    middle = float(about.get("init") or (1.0 if log else 0.0))
+    return {"type": spread, "mu": math.log(middle), "sigma": math.log(step)} if log else {
+        "type": spread, "mu": middle, "sigma": float(step),
+    }  # fmt: skip
 
 
 def _range(numbers: list[Any]) -> dict[str, Any]:

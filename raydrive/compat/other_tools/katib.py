@@ -209,7 +209,7 @@ def _metrics(about: Mapping[str, Any], carried: Carried) -> None:
         return
     if kind == "File":
         carried.report.append(
-            "spec.metricsCollectorSpec File: metrics are searched for in what is printed, not in that file."
+            "spec.metricsCollectorSpec File: metrics are searched for in the output, not in that file."
         )
     patterns = [_named(str(each)) for each in formats or ()] or [_FORMAT]
     carried.own["metrics"] = {"source": "stdout", "pattern": patterns}

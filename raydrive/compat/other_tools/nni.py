@@ -73,7 +73,7 @@ def _advisor(advisor: Mapping[str, Any], carried: Carried) -> None:
         carried.space["TRIAL_BUDGET"] = {"type": "choice", "values": [budget]}
         carried.sweep["early_termination"] = {"type": "median_stopping", "evaluation_interval": 1}
         carried.report.append(
-            f"advisor {name}: trials have its whole budget and are stopped below the median of others."
+            f"advisor {name}: trials get its whole budget and are stopped below the median of others."
         )
 
 
@@ -100,7 +100,7 @@ def _parameter(name: str, about: Mapping[str, Any], carried: Carried) -> None:
                 f"searchSpace.{name}",
                 "a nested choice",
                 "a choice of values",
-                "Write its parameters beside the others.",
+                "Write its parameters next to the others.",
             )
         carried.space[name] = {"type": "choice", "values": values}
     elif kind == "randint":  # the upper bound is not drawn

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from raydrive.compat.single_run import with_end
 from raydrive.core.errors import ConfigError, Problem, show
 
+ENDED = "completed"
+"""The metric of a sweep that has none: 1, logged when a trial has ended well."""
 MOST_CHOICES = 64
 """Whole numbers that are written as a choice; more are a quniform with q 1."""
 DEFAULT_TRIALS = 100
-"""Trials of a tool that goes on until it is stopped."""
+"""Trials of a tool that continues until it is stopped."""
 
 
 _ORDER = (
@@ -63,6 +66,16 @@ class Carried:
         if raw is not None:
             self.wrong(where, raw, "a mapping")
         return {}
+
+    def without_metric(self) -> None:
+        """Has a sweep in which nothing is compared log that a trial has ended well; ``trial.command`` is there."""
+        trial = self.sweep["trial"]
+        trial["command"] = with_end(trial["command"], ENDED, "1")
+        self.sweep["objective"] = {"goal": "maximize", "primary_metric": ENDED}
+        self.report.append(
+            f"The file has no metric, so its runs are not compared: objective.primary_metric is {ENDED!r}, which each "
+            "trial logs when it has ended well. To have a best trial, name a metric there, and shorten trial.command."
+        )
 
     def relative(self, folder: Path) -> str:
         """Returns a folder as the sweep file names it."""

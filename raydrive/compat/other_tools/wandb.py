@@ -37,12 +37,13 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
         carried.wrong("method", raw.get("method"), f"one of {', '.join(_METHODS)}")
     carried.sweep["sampling_algorithm"] = {"type": _METHODS.get(method, "random")}
     metric = carried.mapping(raw.get("metric"), "metric")
-    if "name" not in metric:
+    needed = "metric" in raw or method not in ("grid", "random") or "early_terminate" in raw
+    if "name" not in metric and needed:
         carried.wrong(
             "metric.name",
             metric.get("name"),
             "a metric",
-            "Add what is optimised: metric: {name: val_loss, goal: minimize}.",
+            "Add the metric to optimise: metric: {name: val_loss, goal: minimize}.",
         )
     carried.sweep["objective"] = {"goal": metric.get("goal", "minimize"), "primary_metric": metric.get("name")}
     if "target" in metric:
@@ -54,6 +55,8 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
         "code": carried.relative(carried.source.absolute().parent),
         "command": _command(raw, constants, carried),
     }
+    if not needed:
+        carried.without_metric()
     carried.sweep["display_name"], carried.sweep["description"] = raw.get("name"), raw.get("description")
     if raw.get("project"):
         carried.sweep["experiment_name"] = re.sub(r"[^\w-]+", "-", str(raw["project"]))
@@ -61,7 +64,7 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     _policy(raw.get("early_terminate"), carried)
     carried.report.append(
         "Trials find a module wandb: wandb.config has the hyperparameters, numbers of wandb.log are metrics. An "
-        "installed wandb gets them too, offline unless WANDB_API_KEY is set."
+        "installed wandb also receives them, offline unless WANDB_API_KEY is set."
     )
     carried.left_out(raw, _KNOWN)
 
@@ -70,7 +73,7 @@ def _parameter(name: str, about: Any, constants: dict[str, Any], carried: Carrie
     where = f"parameters.{name}"
     about = carried.mapping(about, where)
     if "parameters" in about:
-        fix = "Write its parameters beside the others; `optimizer.lr` becomes optimizer_lr, say."
+        fix = "Write its parameters next to the others; `optimizer.lr` becomes optimizer_lr, say."
         carried.wrong(where, "nested parameters", "parameters of one level", fix)
     elif "value" in about or about.get("distribution") == "constant":
         constants[name] = about.get("value")
@@ -182,7 +185,8 @@ def _limits(raw: Mapping[str, Any], method: str, carried: Carried) -> None:
     elif method != "grid":
         carried.sweep["limits"] = {"max_total_trials": DEFAULT_TRIALS}
         carried.report.append(
-            f"limits.max_total_trials is {DEFAULT_TRIALS}: the file has no run_cap, and W&B has no end of its own."
+            f"limits.max_total_trials is {DEFAULT_TRIALS}: the file has no run_cap, and W&B sweeps have no limit by "
+            "default."
         )
 
 
@@ -200,5 +204,6 @@ def _policy(raw: Any, carried: Carried) -> None:
         "evaluation_interval": 1,
     }
     carried.report.append(
-        f"early_terminate: hyperband is written as median_stopping from interval {first} on; it stops other trials."
+        f"early_terminate: hyperband is written as median_stopping from interval {first} on, which stops different "
+        "trials."
     )

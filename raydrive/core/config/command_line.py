@@ -1,4 +1,4 @@
-"""How hyperparameters reach a training script: as arguments, or written into a shell line.
+"""How hyperparameters reach a training script: as arguments, or as part of a shell command.
 
 Two conventions, both HyperDrive's. A *script* gets its fixed arguments first and then ``--name value`` sorted by name.
 A *command* is a shell line with references such as ``${{search_space.lr}}``, replaced by values quoted for the shell. A
@@ -68,11 +68,11 @@ class Reference:
     name: str
     """Such as ``lr``; the whole text between the braces when the scope is empty; empty for all of the scope."""
     text: str
-    """As it stands in the command."""
+    """As it is in the command."""
     start: int
     """Index of its first character in the command."""
     optional: bool = False
-    """Whether it stands inside ``$[[ ]]``, which is dropped when the input is absent."""
+    """Whether it is inside ``$[[ ]]``, which is dropped when the input is absent."""
 
     @property
     def is_all(self) -> bool:
@@ -117,7 +117,7 @@ def check_references(
     found: list[tuple[Reference, Problem]] = []
     if len(command.encode(errors="replace")) > MOST_COMMAND:
         whole = Reference(scope="", name="", text="", start=0)
-        fix = "Put what is long into a script, or into a file."
+        fix = "Put long text into a script or a file."
         return ((whole, Problem(where, f"{len(command):,} characters", f"at most {MOST_COMMAND:,} bytes", fix)),)
     names = {scope: {name.lstrip("-") for name in values} for scope, values in known.items()}
     quotes = quotes_of(command)
@@ -125,14 +125,14 @@ def check_references(
         if (reference.scope in ("flag", "override") or reference.is_all) and not whole_word(
             command, reference, quotes[reference.start]
         ):
-            fix = "Put spaces around it, and no quotes: it may become several words, or none."
+            fix = "Put spaces around it and no quotes: it may become several words, or none."
             found.append((reference, Problem(where, reference.text, "a word of its own", fix)))
         elif reference.is_all or (
             reference.scope and (reference.name.lstrip("-") in names[reference.scope] or _droppable(reference))
         ):
             continue
         elif len(found) >= MOST_PROBLEMS:  # not shown, and advice takes its time
-            found.append((reference, Problem(where, reference.text, "the name of something that is given")))
+            found.append((reference, Problem(where, reference.text, "a name that is defined")))
         elif reference.scope:
             found.append((reference, _unknown_name(reference, known, where)))
         else:
@@ -381,7 +381,7 @@ def _optional_spans(command: str) -> list[tuple[int, int]]:
 
 def _unknown_name(reference: Reference, known: Mapping[str, Mapping[str, Any]], where: str) -> Problem:
     names = [name.lstrip("-") for name in known[reference.scope]]
-    listed = ", ".join(names) if names else "nothing, as there are none"
+    listed = ", ".join(names) if names else "nothing: none are defined"
     fix = did_you_mean(reference.name, names)
     elsewhere = [scope for scope in SCOPES if _lookup(known[scope], reference.name) is not None]
     if not fix and elsewhere:
@@ -404,7 +404,7 @@ def _unknown_scope(reference: Reference, known: Mapping[str, Mapping[str, Any]],
 
 
 def quotes_of(command: str) -> list[str]:
-    """Returns of each character of a command which quotes it stands in: none, a single or a double one."""
+    """Returns of each character of a command which quotes it is in: none, a single or a double one."""
     return [quote for quote, _ in _scan(command)]
 
 
@@ -414,7 +414,7 @@ _LIVE, _LITERAL, _SYNTAX, _JOINED = "live", "literal", "syntax", "joined"
 
 
 def _scan(command: str) -> list[tuple[str, str]]:
-    """Says of each character which quotes it stands in ("", a single or a double one) and what the shell does with it.
+    """Returns for each character which quotes it is in ("", a single or a double one) and what the shell does with it.
 
     Live: it may mean something; literal: it is itself; syntax: it is taken away (quotes, backslashes); joined: it is a
     continued line's backslash or newline, and taken away without even making a word. Nested quotes of a ``$( )`` inside

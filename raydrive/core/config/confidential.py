@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def looks_secret(name: str) -> bool:
-    """Tells whether a variable of this name holds something confidential.
+    """Returns whether a variable of this name holds something confidential.
 
     >>> [looks_secret(name) for name in ("WANDB_API_KEY", "HF_TOKEN", "dbPassword", "OMP_NUM_THREADS", "PWD")]
     [True, True, True, False, False]
@@ -44,7 +44,7 @@ def source_problems(name: object, source: object, where: str) -> list[Problem]:
     kind, _, rest = source.partition(":") if isinstance(source, str) else ("", "", "")
     if source == "env" or (kind == "env" and _NAME.fullmatch(rest)) or (kind == "file" and rest):
         return []
-    # What stands here may be the secret itself.
+    # What is here may be the secret itself.
     fix = f"Write {name}: env, and set {name} in the shell you submit from."
     return [Problem(where, HIDDEN, ALLOWED, fix)]
 
@@ -53,5 +53,5 @@ def both_problems(secrets: Iterable[str], variables: Iterable[str], where: str) 
     """Returns a problem for each name that is a secret and an environment variable too."""
     both = sorted(set(secrets) & set(variables))
     return [
-        Problem(f"{where}.{name}", f"{name}, which environment_variables has too", "one of the two") for name in both
+        Problem(f"{where}.{name}", f"{name}, which is also in environment_variables", "one of the two") for name in both
     ]

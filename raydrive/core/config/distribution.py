@@ -83,12 +83,12 @@ class Distribution:
         ]
         if self.parameter_server_count and self.type == "tensorflow":
             allowed = "0: all processes of a trial are workers"
-            fix = "Train with tf.distribute.MultiWorkerMirroredStrategy, and leave parameter_server_count out."
+            fix = "Train with tf.distribute.MultiWorkerMirroredStrategy, and remove parameter_server_count."
             problems.append(Problem(f"{where}.parameter_server_count", show(self.parameter_server_count), allowed, fix))
         workers = self.worker_count if self.type == "tensorflow" else None
         if workers is not None and workers % nodes:
-            allowed = f"a multiple of the number of nodes, {nodes}: every node has as many processes as the others"
-            fix = f"Write worker_count: {(workers // nodes + 1) * nodes}, or leave it out for one on each node."
+            allowed = f"a multiple of the number of nodes, {nodes}: every node runs the same number of processes"
+            fix = f"Write worker_count: {(workers // nodes + 1) * nodes}, or remove it to get one on each node."
             problems.append(Problem(f"{where}.worker_count", show(workers), allowed, fix))
         if problems:
             raise ConfigError(problems)
@@ -101,9 +101,9 @@ class Distribution:
     def _instead(self, name: str, nodes: int) -> str:
         """What to write in place of a count that another kind has."""
         if self.type == "ray":
-            return "Leave it out: a trial that uses Ray starts as one process and asks Ray for the others."
+            return "Remove it: a trial that uses Ray starts as one process and requests the others from Ray."
         if name == "parameter_server_count":
-            return "Leave it out."
+            return "Remove it."
         if self.type == "tensorflow":
             return f"Write worker_count: {(self.process_count_per_instance or 1) * nodes}, of all nodes together."
         return f"Write process_count_per_instance: {max((self.worker_count or 1) // nodes, 1)}, of each node."
@@ -130,10 +130,10 @@ def distributed(
     if count is not None and asked not in (1, count):
         path = f"{where}.{_COUNTS[made.type][0]}"
         allowed = f"what resources.processes_per_node asks for: {asked} on each of {resources.nodes} nodes"
-        raise ConfigError(Problem(path, f"{count} processes on a node", allowed, "Leave one of the two out."))
+        raise ConfigError(Problem(path, f"{count} processes on a node", allowed, "Remove one of the two."))
     if made.type == "ray" and asked > 1:
-        found, allowed = show(asked), "1: a trial that uses Ray starts as one process and asks Ray for the others"
-        raise ConfigError(Problem("resources.processes_per_node", found, allowed, "Leave it out."))
+        found, allowed = show(asked), "1: a trial that uses Ray starts as one process and requests the others from Ray"
+        raise ConfigError(Problem("resources.processes_per_node", found, allowed, "Remove it."))
     if count is not None:
         resources = replace(resources, processes_per_node=count)
     return resources, kind_for(made.type, resources)

@@ -14,7 +14,7 @@ from raydrive.core.space.search_space import Space
 ALLOWED = "a list of configurations, such as [{lr: 0.003, units: 32}]"
 SCHEMA: Mapping[str, Any] = {
     "anyOf": [{"type": "array", "items": {"type": "object"}, "minItems": 1}, {"type": "string"}],
-    "description": "Configurations to try first, whatever the sampling; or the CSV or YAML file that has them.",
+    "description": "Configurations to try before any sampling, or the CSV or YAML file that lists them.",
 }
 """As JSON Schema."""
 
@@ -89,7 +89,7 @@ def misfits(given: GivenPoints, space: Space, most: int) -> list[Problem]:
     Args:
         given: The configurations.
         space: The search space.
-        most: Trials in all, less those of earlier runs that go on.
+        most: Trials in total, less those of earlier runs that continue.
     """
     problems = [
         problem
@@ -97,6 +97,6 @@ def misfits(given: GivenPoints, space: Space, most: int) -> list[Problem]:
         for problem in point_problems(space, params, f"points[{place}]")
     ]
     if len(given.points) > most:
-        allowed = f"at most {most}, the limit of trials: given ones count"
+        allowed = f"at most {most}, the limit of trials: given configurations count towards it"
         problems.append(Problem("points", f"{len(given.points)} configurations", allowed, "Raise the limit of trials."))
     return problems

@@ -1,4 +1,4 @@
-"""Commands that install packages: into which Python, and whether that can be meant.
+"""Commands that install packages: into which Python, and whether that is allowed.
 
 Trials run in the Python that raydrive runs in unless ``python`` names another one, several of them at a time. What a
 command installs with pip goes into an environment of its trial, unless the user allows it to change the Python that
@@ -30,7 +30,7 @@ _VERBS = {"pip": ("install", "uninstall", "sync"), "conda": ("install", "uninsta
 
 
 def installs(command: str) -> str:
-    """Returns what a command installs into the Python that its ``python`` is, as it stands there; empty if nothing.
+    """Returns what a command installs into the Python that its ``python`` is, as it is there; empty if nothing.
 
     An environment that the command names or activates itself is its own business.
 
@@ -78,11 +78,11 @@ def check_installing(
         python: The interpreter that the user chose for trials; empty = that of raydrive.
         allowed: Whether the user allows it to change the Python that trials share.
         where: Path of the key.
-        keys: What stands before the names of settings: ``raydrive.`` in a sweep file.
+        keys: What is before the names of settings: ``raydrive.`` in a sweep file.
     """
     found = next((one for one, pip in _installations(command) if not pip and not python and not allowed), "")
     if found:
-        kept = "no installation into the Python that raydrive itself runs in, which other trials use meanwhile"
+        kept = "no installation into the Python that raydrive runs in, which other trials use at the same time"
         fix = (
             f"Set {keys}python to the interpreter of an environment that trials may change, install before submitting, "
             f"or set {keys}allow_pip_install to true."
@@ -92,7 +92,7 @@ def check_installing(
     if not found:
         return None, ""
     if throws_away(command, allowed=allowed):
-        note = f"{found!r} is done by each trial anew, in an environment that is thrown away with it"
-        return None, f"{note}; install before submitting where that takes long"
+        note = f"{found!r} is repeated by each trial, in an environment that is deleted after it"
+        return None, f"{note}; if that takes long, install before submitting"
     which = python or "the Python that raydrive runs in"
     return None, f"{found!r} changes {which} while other trials run there; install before submitting"

@@ -1,6 +1,6 @@
-"""Where a run comes from: earlier runs it learns from, and trials of theirs that it goes on with.
+"""Where a run comes from: earlier runs it learns from, and trials of theirs that it continues with.
 
-Small and for people to read; it stands in the run's configuration. The curves themselves are its ``WarmStartData``.
+Small and for people to read; it is in the run's configuration. The curves themselves are its ``WarmStartData``.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ class Parent:
     @property
     def text(self) -> str:
         """What it brought, on one line."""
-        parts = [f"curves of {self.compared} of its {self.trials} trials take part in comparisons"]
+        parts = [f"curves of {self.compared} of its {self.trials} trials are used in comparisons"]
         if self.learned is None:
             parts.append("this sampler does not learn from trials")
         else:
             parts.append(f"the sampler learns from {self.learned}")
             if self.left_out:
                 reasons = ", ".join(f"{count}: {why}" for why, count in self.left_out.items())
-                parts.append(f"{sum(self.left_out.values())} left out ({reasons})")
+                parts.append(f"{sum(self.left_out.values())} ignored ({reasons})")
             if self.ignored:
                 parts.append(f"not in this search space: {', '.join(self.ignored)}")
         return f"warm start from {self.run}: {'; '.join(parts)}"
@@ -55,7 +55,7 @@ class Parent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Continued:
-    """A trial of an earlier run that goes on as a trial of this one."""
+    """A trial of an earlier run that continues as a trial of this one."""
 
     run: str
     """Id of the earlier run."""
@@ -66,7 +66,7 @@ class Continued:
     uri: str = ""
     """Folder of the earlier run; empty = in the same storage as this run."""
     source: str = ""
-    """What it goes on from: ``checkpoint 4``, ``outputs``, or nothing at all. This run has a copy."""
+    """What it continues from: ``checkpoint 4``, ``outputs``, or nothing at all. This run has a copy."""
     interval: int = 0
     """Intervals it had there when that was saved; its next one here is this plus 1."""
     note: str = ""
@@ -79,9 +79,9 @@ class Continued:
 
     @property
     def text(self) -> str:
-        """What it goes on from, in a few words."""
+        """What it continues from, in a few words."""
         if not self.source:
-            return f"{self.child_id}: from the beginning, for it left neither a checkpoint nor outputs"
+            return f"{self.child_id}: from the beginning, because it left neither a checkpoint nor outputs"
         return f"{self.child_id}: from its {self.source}, after {self.interval} intervals"
 
 
@@ -91,7 +91,7 @@ class Lineage:
 
     parents: tuple[Parent, ...] = ()
     continued: tuple[Continued, ...] = ()
-    """Trial n of this run goes on with number n of these."""
+    """Trial n of this run continues with number n of these."""
     notes: tuple[str, ...] = ()
     """What else a user should know."""
 
@@ -99,11 +99,11 @@ class Lineage:
         return bool(self.parents or self.continued)
 
     def lines(self) -> Iterator[str]:
-        """Yields what was brought, for people: a line for each parent and each trial that goes on."""
+        """Yields what was brought, for people: a line for each parent and each trial that continues."""
         for parent in self.parents:
             yield parent.text
         for number, continued in enumerate(self.continued):
-            yield f"trial {number} goes on with {continued.text}"
+            yield f"trial {number} continues {continued.text}"
             if continued.note:
                 yield f"trial {number}: {continued.note}"
         yield from self.notes

@@ -41,7 +41,7 @@ class OptionStyle:
     """One of ``FORMS``."""
 
     def changes(self, value: Any) -> bool:
-        """Tells whether a value is passed otherwise than as one argument."""
+        """Returns whether a value is passed otherwise than as one argument."""
         return (bool(self.flags) and (value is None or isinstance(value, bool))) or (
             self.flatten and isinstance(value, Mapping)
         )
@@ -118,7 +118,7 @@ def option_words(name: str, value: Any, style: OptionStyle) -> list[str]:
 
 
 def resume_words(path: str, form: str) -> list[str]:
-    """Returns the option that names the checkpoint a script goes on from.
+    """Returns the option that names the checkpoint a script continues from.
 
     >>> resume_words("/ck", "argparse"), resume_words("/ck", "absl"), resume_words("/ck", "hydra")
     (['--resume-from', '/ck'], ['--resume_from=/ck'], ['++resume_from=/ck'])

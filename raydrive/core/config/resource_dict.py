@@ -46,7 +46,7 @@ def resources_of(given: Resources | Mapping[Any, Any] | None, where: str = "reso
 def _unknown(key: object, where: str) -> Problem:
     fix = did_you_mean(str(key), KEYS)
     if not fix:
-        fix = f"A resource of your own stands in custom: {{'custom': {{{str(key)!r}: 1}}}}."
+        fix = f"A custom resource belongs under custom: {{'custom': {{{str(key)!r}: 1}}}}."
     return Problem(f"{where}.{key}", "an unknown key", ", ".join(KEYS), fix)
 
 

@@ -1,4 +1,4 @@
-"""The frozen configuration of a run, complete and checked at birth.
+"""The frozen configuration of a run, complete and checked at construction.
 
 What reads a file or takes arguments (the command line, the Python API, a resumed run) builds one of these and
 nothing else; no later layer fills in a default again. ``to_json`` is what ``config.json`` of a run holds.
@@ -29,12 +29,12 @@ from raydrive.core.space.expressions import has_tuple
 FORMAT = 1
 """Version of ``config.json``; raised when an older raydrive could misread it."""
 FORMAT_WITH_LINEAGE = 2
-"""Version of the ``config.json`` of a run with parents: an older raydrive would go on with it as if it had none."""
+"""Version of the ``config.json`` of a run with parents: an older raydrive would continue it as if it had none."""
 FORMAT_WITH_OBJECTIVE = 3
 """Version of the ``config.json`` of a run whose objective is not the best point, or with tuples in its search space: an
 older raydrive would take the one for the best point and the others for dicts."""
 FORMAT_WITH_RULES = 4
-"""Version of the ``config.json`` of a run with ``rules``: an older raydrive would go on with it as if it had none."""
+"""Version of the ``config.json`` of a run with ``rules``: an older raydrive would continue it as if it had none."""
 LONGEST_BYTES = 131_071
 """Most bytes of an environment variable with its name on Linux."""
 MOST_VARIABLES_BYTES = 1_500_000
@@ -47,7 +47,7 @@ class Limits:
     """Budgets of a run."""
 
     max_total_runs: int
-    """Trials in all, 1 or more; whatever was sampled counts."""
+    """Trials in total, 1 or more; whatever was sampled counts."""
     max_concurrent_runs: int
     """Trials at a time, 1 or more."""
     max_duration_s: float | None = 7 * DAY_S
@@ -81,7 +81,7 @@ class RunConfig:
     tags: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     lineage: Lineage = field(default_factory=Lineage)
-    """Earlier runs that this one learns from, and trials of theirs that go on here."""
+    """Earlier runs that this one learns from, and trials of theirs that continue here."""
     classes_sha256: str = ""
     """Checksum of the classes of policy and sampling that travel by value, ``code/<sha256>.pkl``; empty without any."""
 
@@ -95,8 +95,12 @@ class RunConfig:
         most = total - len(self.lineage.continued) if isinstance(total, int) else 1
         problems += rule_problems(self.rules, self.sampling, self.trial.resources, most)
         if self._continues and hasattr(self.policy, "promote"):
-            fix = "Leave out the policy, or fidelity of the sampling."
-            problems.append(Problem("policy", type(self.policy).__name__, "one of two that choose who trains on", fix))
+            fix = "Remove the policy, or fidelity from the sampling."
+            problems.append(
+                Problem(
+                    "policy", type(self.policy).__name__, "only one of them: both decide which trials continue", fix
+                )
+            )
         problems += population_misfits(
             self.rules.population,
             self.sampling.space,
@@ -132,7 +136,7 @@ class RunConfig:
 
     @property
     def _continues(self) -> bool:
-        """Whether the sampler chooses when a paused trial goes on."""
+        """Whether the sampler chooses when a paused trial continues."""
         return bool(getattr(self.sampling, "continues", False))
 
     def _format(self) -> int:
@@ -205,8 +209,8 @@ def _check_limits(limits: Limits) -> list[Problem]:
 
 def _check_variables(variables: Mapping[str, str]) -> list[Problem]:
     """Linux starts no program with longer variables, or more of them; nodes have some of their own."""
-    fix = "Write it into a file and give its path."
-    allowed = f"{LONGEST_BYTES:,} at most"
+    fix = "Write it to a file and pass its path."
+    allowed = f"at most {LONGEST_BYTES:,}"
     sizes = {name: len(f"{name}={text}".encode("utf-8", "replace")) for name, text in variables.items()}
     problems = [
         Problem(f"environment_variables.{name}", f"{size:,} bytes with its name", allowed, fix)
@@ -215,7 +219,7 @@ def _check_variables(variables: Mapping[str, str]) -> list[Problem]:
     ]
     total = sum(sizes.values())
     if total > MOST_VARIABLES_BYTES and not problems:
-        allowed = f"{MOST_VARIABLES_BYTES:,} at most"
+        allowed = f"at most {MOST_VARIABLES_BYTES:,}"
         problems.append(Problem("environment_variables", f"{total:,} bytes in all", allowed, fix))
     return problems
 
@@ -274,7 +278,7 @@ def _check_names(config: RunConfig) -> list[Problem]:
             problems.append(Problem(name, show(value), allowed, fix))
     if config.trial.distribution == "mpi" and config.trial.kind == "function":
         allowed = "mpi where trials are a command or script, which mpirun starts"
-        fix = "Have raydrive start the processes: distribution pytorch, and processes_per_node in the resources."
+        fix = "Let raydrive start the processes: distribution pytorch, and processes_per_node in the resources."
         problems.append(Problem("distribution", "mpi for a function", allowed, fix))
     if config.trial.style == "hydra" and (config.trial.flag_style or config.trial.flatten):
         name = "flags" if config.trial.flag_style else "flatten"
@@ -285,7 +289,7 @@ def _check_names(config: RunConfig) -> list[Problem]:
         allowed = "True where a node has one process of a trial"
         problems.append(Problem("reuse_processes", "True with several processes per node", allowed))
     if config.trial.reuse_processes and config.trial.kind != "function":
-        fix = "Name in preload what each of its starts imports."
+        fix = "Use preload: name the modules that every start imports."
         problems.append(Problem("reuse_processes", "True for a script", "True where trials are a function", fix))
     elif config.trial.reuse_processes and not config.trial.reuse_actors:
         problems.append(Problem("reuse_processes", "True with reuse_actors=False", "True where actors are reused"))

@@ -1,9 +1,9 @@
-"""Rules of a run beside its limits: what ends it, trials out of memory, whom it tells, how often it repeats."""
+"""Rules of a run in addition to its limits: what ends it, trials out of memory, notices, repeats."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from raydrive.core.config import given_points
@@ -75,6 +75,31 @@ class RunRules:
             raise ConfigError(problems)
         return cls(**parts)
 
+    def with_edits(self, patch: Mapping[str, Any]) -> RunRules:
+        """Returns the rules with some of them replaced.
+
+        Args:
+            patch: By name: the whole rule, or None to take it away; of ``notify`` what changes of it.
+
+        Raises:
+            ConfigError: If something of them cannot be used; all problems at once.
+        """
+        given = dict(patch)
+        if given.get("notify") is not None and self.notify is not None:
+            given["notify"] = {**self.notify.to_json(), **given["notify"]}
+        read = RunRules.of(given)
+        return replace(self, **{name: getattr(read, name) for name in given})
+
+    def parts(self, patch: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what the rules have in the places that a patch changes, in the form of one."""
+        found: dict[str, Any] = {}
+        for name in patch:
+            rule = getattr(self, name)
+            found[name] = None if rule is None else rule.to_json()
+        if found.get("notify") is not None:
+            found["notify"] = {key: found["notify"].get(key) for key in patch["notify"] or ()}
+        return found
+
 
 PARTS: Mapping[str, Any] = {
     "finish_when": finish_when_of,
@@ -110,7 +135,7 @@ def rule_problems(given: RunRules, sampling: SamplingSpec, resources: Resources,
         given: The rules.
         sampling: How the run samples.
         resources: What one trial reserves.
-        most: New trials in all.
+        most: New trials in total.
     """
     problems = []
     if given.finish_when is not None:

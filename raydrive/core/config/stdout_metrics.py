@@ -1,4 +1,4 @@
-"""Metrics of scripts that only print: found in what they print, by patterns or as JSON lines.
+"""Metrics of scripts that only print: found in their output by patterns or as JSON lines.
 
 A pattern is a regular expression that is searched for in each line. Each named group is a metric of that name:
 ``val_acc=(?P<accuracy>[0-9.eE+-]+)``. Groups called ``name`` and ``value`` are a metric that names itself, a group
@@ -28,7 +28,7 @@ _EXAMPLE = "such as 'val_acc=(?P<accuracy>[0-9.eE+-]+)'"
 
 
 def pattern_problem(pattern: object) -> tuple[str, str] | None:
-    """Returns what is allowed and how to mend it, when something is no usable pattern; None when it is one.
+    """Returns what is allowed and how to correct it, when something is not a usable pattern; None when it is one.
 
     Args:
         pattern: What was given.
@@ -39,10 +39,10 @@ def pattern_problem(pattern: object) -> tuple[str, str] | None:
         compiled = re.compile(pattern)
     except re.error as error:
         at = "" if error.pos is None else f" (character {error.pos + 1})"
-        return f"a regular expression, {_EXAMPLE}", f"It is none: {error.msg}{at}."
+        return f"a regular expression, {_EXAMPLE}", f"Invalid: {error.msg}{at}."
     named = set(compiled.groupindex) - {_STEP}
     if {"name", "value"} & named and not {"name", "value"} <= named:
-        return "both of the groups 'name' and 'value', or other names", "They belong together."
+        return "both of the groups 'name' and 'value', or other names", "The two groups are used together."
     if not named and compiled.groups - ("step" in compiled.groupindex) != 1:
         fix = f"It has {compiled.groups or 'no'} groups; name the one that holds the value, {_EXAMPLE}."
         return "a pattern with named groups, or with one group for the primary metric", fix
@@ -120,10 +120,10 @@ def not_a_number(value: object, what: str) -> str:
         what: How the sentence begins.
     """
     shown = repr(value)
-    text = f"{what} {shown if len(shown) <= 200 else shown[:197] + '...'}, which is no number"
+    text = f"{what} {shown if len(shown) <= 200 else shown[:197] + '...'}, which is not a number"
     near = NUMBER.search(value) if isinstance(value, str) else None
     if near is None:
         return text
     if isinstance(value, str) and re.fullmatch(r"[-+]?\d+,\d+", value.strip()):
-        return f"{text}; write {value.strip().replace(',', '.')} with a point"
-    return f"{text}; {near[0]} in it would be one"
+        return f"{text}; write {value.strip().replace(',', '.')} with a decimal point"
+    return f"{text}; {near[0]} in it would be valid"

@@ -56,7 +56,7 @@ def tracking_of(raw: object, where: str = "track") -> dict[str, dict[str, str]]:
 def _problems(given: Any, settings: tuple[str, ...], where: str) -> list[Problem]:
     """What is wrong with the settings of one tracker."""
     first = settings[0]
-    allowed = f"a text ({first}), or a mapping of {', '.join(settings)}"
+    allowed = f"a string ({first}), or a mapping of {', '.join(settings)}"
     if not isinstance(given, Mapping):
         return [Problem(where, show(given), allowed)]
     problems = unknown_keys(given, settings, where)
@@ -68,8 +68,8 @@ def _problems(given: Any, settings: tuple[str, ...], where: str) -> list[Problem
     if first not in given:
         problems.append(Problem(where, f"no {first}", allowed))
     if not problems and first == "uri" and "@" in given["uri"].partition("://")[2].partition("/")[0]:
-        fix = "Give MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD as secrets: the address is recorded."
-        problems.append(Problem(f"{where}.uri", "a URI with a password", "a URI without one", fix))
+        fix = "The URI is recorded. Pass MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD as secrets."
+        problems.append(Problem(f"{where}.uri", "a URI with a password", "a URI without a password", fix))
     if not problems and given.get("mode", "online") not in ("online", "offline"):
         problems.append(Problem(f"{where}.mode", show(given["mode"]), "online or offline"))
     return problems

@@ -36,7 +36,7 @@ LEAST_LOG_LIMIT = 65_536
 
 
 class PrimaryMetricGoal(enum.Enum):
-    """Whether the primary metric is to grow or to shrink."""
+    """Whether to maximise or minimise the primary metric."""
 
     MAXIMIZE = "maximize"
     MINIMIZE = "minimize"
@@ -99,7 +99,7 @@ class Resources:
     gpus: float = 0
     """GPUs: a fraction below 1 shares one, above 1 whole numbers only."""
     memory: float | None = None
-    """Bytes of memory Ray sets aside; None = not counted."""
+    """Bytes of memory that Ray reserves; None = not counted."""
     custom: Mapping[str, float] = field(default_factory=dict)
     """Custom resources by name, as given to ``ray start --resources``."""
     gpu_memory: float | None = None
@@ -113,7 +113,7 @@ class Resources:
     processes_per_node: int = 1
     """Training processes that raydrive starts on each node, 1 or more."""
     strategy: str = STRATEGIES[0]
-    """How Ray places the nodes of a trial: ``STRICT_SPREAD`` = each on a machine of its own, ``SPREAD`` = so where
+    """How Ray places the nodes of a trial: ``STRICT_SPREAD`` = each on its own machine, ``SPREAD`` = the same if
     possible, ``PACK`` = on as few machines as possible, ``STRICT_PACK`` = all on one."""
 
     @property
@@ -171,8 +171,8 @@ class Resources:
             return problems
         for name, given in (("gpu_memory", memory is not None), ("share", bool(share))):
             if given and not self.gpus:
-                fix = "Reserve a part of a GPU, too: gpus: 0.5."
-                problems.append(Problem(f"resources.{name}", "given without a GPU", "given where gpus is above 0", fix))
+                fix = "Also reserve a fraction of a GPU: gpus: 0.5."
+                problems.append(Problem(f"resources.{name}", "given without a GPU", "only if gpus is above 0", fix))
         return problems
 
 
@@ -209,7 +209,7 @@ class TrialSpec:
     fetched: Mapping[str, str] = field(default_factory=dict)
     """Inputs whose value is a URI that trials are to find on their node, with ``file`` or ``folder`` for each."""
     data_folder: str = ""
-    """Folder of the data that all trials read, removed when the run is over; empty = there is none."""
+    """Folder of the data that all trials read, removed when the run has ended; empty = there is none."""
     output_files: tuple[str, ...] = ()
     """Names among ``outputs`` that stand for files: the trial makes them, not we."""
     submit_dir: str = ""
@@ -234,13 +234,13 @@ class TrialSpec:
     grace_s: float = 5.0
     """Seconds between SIGTERM and SIGKILL when a trial is stopped."""
     reuse_actors: bool = True
-    """Whether the next trial may use the actor of the one before (each has a process of its own anyway)."""
+    """Whether the next trial may use the actor of the one before (each has its own process anyway)."""
     reuse_processes: bool = False
     """Whether a ``function`` is called again in the process of the trial before; experimental."""
     lease_s: float = 180.0
-    """Seconds a trial goes on without hearing from a driver: more than a driver needs to come back from a lost node."""
+    """Seconds for which a trial continues without a driver: more than a driver needs to return from a lost node."""
     storage_patience_s: float = 600.0
-    """Seconds a trial trains on while nothing it logs can be recorded; then it is paused until something can."""
+    """Seconds a trial keeps training while nothing it logs can be recorded; then it is paused until something can."""
     log_limit: int = LOG_LIMIT
     """Bytes of a log; of a longer one the middle is dropped while it grows. 0 = any number."""
     keep_checkpoints: int = 1

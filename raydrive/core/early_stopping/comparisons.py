@@ -1,4 +1,4 @@
-"""What curves answer when a policy compares a trial with all others."""
+"""Results of comparing a trial's curve with all others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Rank(NamedTuple):
-    """Where a trial stands among the trials that have as many intervals."""
+    """Where a trial is among the trials that have as many intervals."""
 
     n: int
     """Trials compared, the trial itself included; 1 or more."""

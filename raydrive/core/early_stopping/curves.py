@@ -20,8 +20,8 @@ Cost per report: O(log k) for the incumbents, and one binary search and one ``me
 interval; columns are kept where a policy asked for them, and nowhere else. Memory: 8 bytes a report for the values,
 0.5 for marks, 8 for each column the report is in, and about 300 a trial.
 
-Given what is asked of trials that are over (``PolicyNeeds``), curves drop the values of a trial that is closed. Columns
-that will be asked for are made before that, so that every answer stays the same.
+Given what is asked of trials that have ended (``PolicyNeeds``), curves drop the values of a trial that is closed.
+Columns that will be asked for are made before that, so that every answer stays the same.
 """
 
 from __future__ import annotations
@@ -52,18 +52,20 @@ class Curves:
 
     Args:
         maximize: Whether larger values are better.
-        needs: What is asked of trials that are over; None = everything, so that their values are kept.
+        needs: What is asked of trials that have ended; None = everything, so that their values are kept.
         objective: What of a curve is its trial's result; None = the best point.
     """
 
     __slots__ = (
         *("_bests", "_complete_to", "_curves", "_incumbents", "_means", "_names"),
-        *("_needs", "_over", "_results", "_unsorted", "maximize"),
+        *("_needs", "_over", "_results", "_unsorted", "finished", "maximize"),
     )  # fmt: skip
 
     def __init__(self, maximize: bool, needs: PolicyNeeds | None = None, objective: Objective | None = None) -> None:
         self.maximize = maximize
         """True when larger values are better."""
+        self.finished: list[int] = []
+        """Trials that came to their end by themselves, in this order."""
         self._curves: dict[int, Curve] = {}
         self._needs = needs
         self._over: dict[int, ClosedCurve] = {}
@@ -167,7 +169,7 @@ class Curves:
 
     @property
     def dropped(self) -> bool:
-        """Whether values of trials that are over were given up."""
+        """Whether values of trials that have ended were given up."""
         return bool(self._over)
 
     def keep_values(self) -> None:
@@ -207,7 +209,7 @@ class Curves:
             if curve.marks is None:
                 curve.marks = array("d")
             for interval in range((done // MARK + 1) * MARK, done + n + 1, MARK):
-                before = int(np.searchsorted(fresh, interval - done))  # so many new tops until this interval
+                before = int(np.searchsorted(fresh, interval - done))  # this many new tops until this interval
                 top = float(scores[fresh[before - 1]]) if before else curve.top
                 curve.marks.extend((top, float(totals[interval - done])))
         curve.total = float(totals[-1])
@@ -260,7 +262,7 @@ class Curves:
         return over.length if over is not None else 0
 
     def values_dropped(self, trial: int) -> bool:
-        """Returns whether a trial is over and its values are in the journal only."""
+        """Returns whether a trial has ended and its values are in the journal only."""
         return trial in self._over
 
     def values(self, trial: int) -> Sequence[float]:
@@ -396,7 +398,7 @@ class Curves:
         return RunningMedian(median + 0.0, n, better + 0.0)  # never -0.0: which of equal zeros it is, is chance
 
     def rank(self, trial: int, k: int) -> Rank:
-        """Returns where a trial's best over intervals 1..k stands among all trials with k intervals or more.
+        """Returns where a trial's best over intervals 1..k is among all trials with k intervals or more.
 
         Raises:
             ValueError: If the trial has fewer than k intervals.
@@ -427,7 +429,7 @@ class Curves:
         return value if self.maximize else -value
 
     def _gone(self, trial: int) -> LookupError:
-        return LookupError(f"{self.name(trial)} is over and its values are in the journal only: see core.kept.Needs")
+        return LookupError(f"{self.name(trial)} has ended and its values are only in the journal: see PolicyNeeds")
 
     def _asked_column(self, k: int, means: bool) -> array[float]:
         if k <= self._complete_to:

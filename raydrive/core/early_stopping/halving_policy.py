@@ -1,4 +1,4 @@
-"""Successive halving, asynchronous: the best of each rung train on, and what is not among them pauses or stops.
+"""Successive halving, asynchronous: the best of each rung continue, and what is not among them pauses or stops.
 
 Notation, with that of ``curves.py``:
 
@@ -11,9 +11,10 @@ Notation, with that of ``curves.py``:
 
 ``promote`` is ASHA (Li et al., A System for Massively Parallel Hyperparameter Tuning, arXiv:1810.05934, algorithm 2): a
 trial that logs the interval of a rung pauses, and when a place is free, the best paused trial of the highest rung at
-which its place is among the best floor(n/eta) goes on; where there is none, a new trial begins. One that is among them
-when it logs goes straight on. ``stop`` is the variant without pauses (Tune's ASHA, Syne Tune's "stopping"): a trial
-goes on at a rung if its rank is among the best ceil(n/eta) there are by then, or if n < eta; otherwise it is stopped.
+which its place is among the best floor(n/eta) continues; where there is none, a new trial begins. One that is among
+them when it logs goes straight on. ``stop`` is the variant without pauses (Tune's ASHA, Syne Tune's "stopping"): a
+trial continues at a rung if its rank is among the best ceil(n/eta) there are by then, or if n < eta; otherwise it is
+stopped.
 
 ``brackets`` are Hyperband's (Li et al., arXiv:1603.06560, algorithm 1), side by side: a trial of bracket b = 0, 1, ...
 passes the first b rungs unasked. Rungs are shared by all brackets. With s = s_max - b and s_max = floor(log_eta(R/r)),
@@ -21,8 +22,8 @@ a trial is of bracket b with a probability in proportion to ceil((s_max+1)/(s+1)
 configurations; without R to eta^-b. Which bracket is that of trial n follows from n alone: the fractional part of
 n times the golden ratio, which spreads evenly however few trials there are.
 
-Once no new trial can come to a rung, what floor(n/eta) leaves out can never go on: it is closed. Of a rung with fewer
-than eta trials the best one goes on then, so that a run always trains one trial to its end.
+Once no new trial can come to a rung, what floor(n/eta) leaves out can never continue: it is closed. Of a rung with
+fewer than eta trials the best one continues then, so that a run always trains one trial to its end.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 @dataclass(frozen=True, slots=True)
 class SuccessiveHalvingPolicy:
-    """Has the best of each rung train on; the others pause, and go on when they are among the best, or stop.
+    """Lets the best of each rung continue; the others pause until they are among the best, or stop.
 
     Rungs are the intervals ``min_intervals``, times ``reduction_factor``, times its square and so on, below
     ``max_intervals``. With ``promote``, training has to save checkpoints.
@@ -67,19 +68,19 @@ class SuccessiveHalvingPolicy:
     """
 
     mode: str = PROMOTE
-    """``promote``: what is not among the best pauses, and may go on later; ``stop``: it is stopped."""
+    """``promote``: what is not among the best pauses, and may continue later; ``stop``: it is stopped."""
     min_intervals: int | None = None
     """The first rung, 1 or more: no trial pauses or stops before it. None: a sixteenth of ``max_intervals``, or 1."""
     max_intervals: int | None = None
     """Intervals of a whole training, above ``min_intervals``: no rung is there or beyond. None: no end to the rungs."""
     reduction_factor: int = 3
-    """One of so many goes on at each rung, and each rung is so many times the one before, 2 or more."""
+    """At each rung one in this many trials continues, and each rung is this many times the previous one; 2 or more."""
     brackets: int = 1
     """Number of brackets, 1 or more: part of the trials begins to be compared one or more rungs later."""
     restart: bool = False
-    """Whether a trial goes on from the beginning, where training saves no checkpoint; else such a run is refused."""
+    """Whether a trial continues from the beginning, where training saves no checkpoint; else such a run is refused."""
     max_paused: int | None = None
-    """Most paused trials, 1 or more: beyond that, those with the least prospect are over, and their
+    """Most paused trials, 1 or more: beyond that, those with the least prospect end, and their
     checkpoints are deleted. None: no limit."""
     TYPE: ClassVar[str] = "successive_halving"
 
@@ -100,7 +101,7 @@ class SuccessiveHalvingPolicy:
         if isinstance(self.mode, str) and self.mode == STOP:
             for name, value in given.items():
                 if value:
-                    fix = f"Leave {name} out, or take mode: {PROMOTE}."
+                    fix = f"Remove {name}, or use mode: {PROMOTE}."
                     yield Problem(f"policy.{name}", show(value), f"nothing with mode: {STOP}", fix)
         numbers = (self.min_intervals, self.max_intervals)
         if not all(number is None or (is_whole(number) and number >= 1) for number in numbers):
@@ -111,7 +112,7 @@ class SuccessiveHalvingPolicy:
             return
         countable = is_whole(self.reduction_factor) and self.reduction_factor >= 2 and is_whole(self.brackets)
         if countable and self.max_intervals is not None and self.brackets > len(self.rungs) + 1:
-            text = f"there are rungs at {', '.join(map(str, self.rungs))}, and the last bracket passes all of them"
+            text = f"the rungs are at {', '.join(map(str, self.rungs))}, and the last bracket passes all of them"
             yield Problem("policy.brackets", show(self.brackets), f"at most {len(self.rungs) + 1}: {text}")
 
     @property
@@ -127,7 +128,7 @@ class SuccessiveHalvingPolicy:
         return _rungs(self.first_rung, self.max_intervals or FARTHEST, self.reduction_factor)
 
     def bracket(self, trial: int) -> int:
-        """Returns the bracket of a trial, from 0: so many rungs it passes unasked."""
+        """Returns the bracket of a trial, from 0: the number of rungs that it passes without a comparison."""
         if self.brackets == 1:
             return 0
         shares = _shares(self.brackets, len(self.rungs) if self.max_intervals is not None else 0, self.reduction_factor)
@@ -150,7 +151,7 @@ class SuccessiveHalvingPolicy:
         return Verdict(not goes_on and not promotes, why, pause=not goes_on)
 
     def most(self, n: int) -> int:
-        """Returns how many of n trials at a rung go on."""
+        """Returns how many of n trials at a rung continue."""
         if self.mode == PROMOTE:
             return n // self.reduction_factor
         return n if n < self.reduction_factor else -(-n // self.reduction_factor)
@@ -162,12 +163,12 @@ class SuccessiveHalvingPolicy:
     # ------------------------------------------------------------------ paused trials
 
     def level(self, intervals: int) -> int:
-        """Returns the highest rung that a trial with so many intervals has reached; 0 below the first."""
+        """Returns the highest rung that a trial with this many intervals has reached; 0 below the first."""
         index = bisect_right(self.rungs, intervals) - 1
         return self.rungs[index] if index >= 0 else 0
 
     def promote(self, paused: PausedTrials, curves: Curves, least: float) -> Promotion | None:
-        """Returns the trial that goes on when a place is free: the best of the highest rung that promotes one."""
+        """Returns the trial that continues when a place is free: the best of the highest rung that promotes one."""
         levels = paused.levels
         for level in reversed(levels):
             if not level:
@@ -184,7 +185,7 @@ class SuccessiveHalvingPolicy:
         return None
 
     def hopeless(self, paused: PausedTrials, curves: Curves, least: float) -> Iterator[tuple[int, str]]:
-        """Yields paused trials that never go on: of rungs that are final, and those beyond ``max_paused``."""
+        """Yields paused trials that never continue: of rungs that are final, and those beyond ``max_paused``."""
         gone: set[int] = set()
         for level in paused.levels:
             if not level:  # paused by the sampler before the first rung
@@ -203,16 +204,16 @@ class SuccessiveHalvingPolicy:
             yield from self._too_many(paused, gone, len(paused) - len(gone) - self.max_paused)
 
     def _best(self, n: int, *, last: bool) -> int:
-        """How many of n trials at a rung go on; at least one where no further trial will come to it."""
+        """How many of n trials at a rung continue; at least one where no further trial will come to it."""
         return max(n // self.reduction_factor, int(last))
 
     def _left_out(self, paused: PausedTrials, trial: int, level: int, best: int) -> str:
         place, n = paused.position(trial)
-        which = f"the best {best} of {n}, and no further trial comes to interval {level}"
+        which = f"the best {best} of {n}, and no further trial will reach interval {level}"
         return f"successive halving: place {place} at interval {level} is not among {which}"
 
     def _too_many(self, paused: PausedTrials, gone: set[int], number: int) -> Iterator[tuple[int, str]]:
-        """Yields so many trials with the least prospect: that need the most new trials at their rung to go on."""
+        """Yields this many trials with the least prospect: that need the most new trials at their rung to continue."""
         if number <= 0:
             return
         left = {level: [trial for trial in paused.at(level) if trial not in gone] for level in paused.levels}
@@ -220,17 +221,17 @@ class SuccessiveHalvingPolicy:
             places = {level: paused.position(trials[-1]) for level, trials in left.items() if trials}
             level = max(places, key=lambda level: (places[level][0] / places[level][1], -level))
             place, n = places[level]
-            why = f"more than {self.max_paused} trials are paused, and it has the least prospect"
+            why = f"more than {self.max_paused} trials are paused, and this one ranks lowest"
             yield left[level].pop(), f"successive halving: {why}: place {place} of {n} at interval {level}"
 
     # ------------------------------------------------------------------ records
 
     def needs(self) -> PolicyNeeds:
-        """Returns what it asks of trials that are over: where a trial stands among them at the rungs."""
+        """Returns what it asks of trials that have ended: where a trial is among them at the rungs."""
         return PolicyNeeds(bests=True, at=self.rungs)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the form that stands in a sweep file."""
+        """Returns the form that is in a sweep file."""
         found: dict[str, Any] = {"type": self.TYPE, "mode": self.mode, "restart": self.restart}
         for name in ("min_intervals", "max_intervals", "reduction_factor", "brackets", "max_paused"):
             value = getattr(self, name)

@@ -1,10 +1,10 @@
-"""Paused trials, in the order in which a policy that lets them go on looks at them.
+"""Paused trials, in the order in which a policy considers them for continuation.
 
 A policy that pauses trials has, beside ``judge``, up to three methods; each is a pure function of what it is given:
 
-    level(intervals)                    the interval that a trial with so many is compared at
-    promote(paused, curves, least)      the trial that goes on when a place is free, or None
-    hopeless(paused, curves, least)     trials that can never go on, with the reason
+    level(intervals)                    the interval that a trial with this many is compared at
+    promote(paused, curves, least)      the trial that continues when a place is free, or None
+    hopeless(paused, curves, least)     trials that can never continue, with the reason
 
 ``least`` is the fewest intervals of any trial that may still train without being paused in between: 0 while new trials
 may begin, infinite when nothing trains. No trial will come newly to a level up to it.
@@ -20,7 +20,7 @@ from raydrive.core.early_stopping.curves import Curves
 
 
 class Promotion(NamedTuple):
-    """A paused trial that goes on."""
+    """A paused trial that continues."""
 
     trial: int
     why: str
@@ -34,7 +34,7 @@ class PausedTrials:
 
     Args:
         curves: The run's.
-        level: Returns the level of a trial with so many intervals; None: each number of intervals is a level.
+        level: Returns the level of a trial with this many intervals; None: each number of intervals is a level.
     """
 
     def __init__(self, curves: Curves, level: Callable[[int], int] | None = None) -> None:
@@ -62,7 +62,7 @@ class PausedTrials:
         insort(self._ordered.setdefault(level, []), (-score, trial))
 
     def discard(self, trial: int) -> None:
-        """Takes a trial out that goes on or is over; one that is not there is no error."""
+        """Takes a trial out that continues or has ended; one that is not there is no error."""
         if trial not in self._keys:
             return
         level, key = self._keys.pop(trial)
@@ -89,10 +89,10 @@ class PausedTrials:
         return self._ordered[level][-1][1]
 
     def position(self, trial: int) -> tuple[int, int]:
-        """Returns where a paused trial stands among all trials that have the intervals of its level.
+        """Returns where a paused trial is among all trials that have the intervals of its level.
 
         Of equal trials those that are not paused come first, then the paused ones by number: every trial has a position
-        of its own, as it needs one where so many of a level go on.
+        of its own, as it needs one where so many of a level continue.
 
         Returns:
             Its position, 1 for the best, and the number of trials compared.

@@ -1,15 +1,15 @@
-"""Early termination: HyperDrive's policies, asked when a trial logs its primary metric.
+"""Early termination: HyperDrive's policies, evaluated when a trial logs its primary metric.
 
-A policy looks at a trial when it logs its k-th value, k a multiple of ``evaluation_interval`` and at least
+A policy evaluates a trial when it logs its k-th value, k a multiple of ``evaluation_interval`` and at least
 ``delay_evaluation``. It then compares the trial's best over intervals 1..k with what all trials, running, finished and
 stopped, had in the same intervals 1..k. With delay 0 and interval 1 that is at 1, 2, 3, ...; (interval 1, delay 5):
 5, 6, 7, ...; (2, 5): 6, 8, ...; (100, 200): 200, 300, ...
 
-Values that are no finite number (NaN, inf, -inf) are never a best and count as the worst there can be; see
+Values that are not finite numbers (NaN, inf, -inf) are never a best and count as the worst there can be; see
 ``curves.py``.
 
 Two numbers that differ by less than 1e-12 of their size are a tie, and a tie never stops a trial: with a slack amount
-of 0.2 and a best of 0.8 a trial at 0.6 goes on, although 0.8 - 0.2 is 0.6000000000000001 to a computer.
+of 0.2 and a best of 0.8 a trial at 0.6 continues, although 0.8 - 0.2 is 0.6000000000000001 to a computer.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Protocol
 
+from raydrive.core.early_stopping.auto_policy import AutoPolicy
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
 from raydrive.core.early_stopping.policy_problems import interval_problems, is_whole, refuse, slack_problems
@@ -34,10 +35,10 @@ ROUNDING = 1e-12
 
 
 class Policy(Protocol):
-    """Says of a trial that just logged a value whether it goes on. Changes nothing and remembers nothing.
+    """Decides whether a trial that just logged a value continues. It has no state and no side effects.
 
-    One that also has ``needs() -> Needs`` (``core/early_stopping/retention.py``) says what it asks of trials that are
-    over, and the driver need not keep their values. Without it, it may ask for anything.
+    One that also has ``needs() -> Needs`` (``core/early_stopping/retention.py``) says what it asks of trials that have
+    ended, and the driver need not keep their values. Without it, it may ask for anything.
 
     ``core/user_classes.py`` says how one of another class than those below is recorded and built again.
     """
@@ -80,13 +81,13 @@ class BanditPolicy:
     """
 
     evaluation_interval: int = 1
-    """Looks at every so many intervals, 1 or more."""
+    """Number of intervals between two evaluations, 1 or more."""
     slack_factor: float | None = None
     """Slack as a ratio to the best, 0 or more: 0.1 lets a trial be at 1/1.1 = 91 % of it."""
     slack_amount: float | None = None
     """Slack as a distance from the best, 0 or more, in units of the metric."""
     delay_evaluation: int = 0
-    """Looks at no interval before this one, 0 or more."""
+    """First interval at which the policy is evaluated, 0 or more."""
     TYPE: ClassVar[str] = "bandit"
 
     def __post_init__(self) -> None:
@@ -118,7 +119,7 @@ class BanditPolicy:
         return best * (1 + factor) if best >= 0 else best + abs(best) * factor
 
     def needs(self) -> PolicyNeeds:
-        """Returns what it asks of trials that are over: nothing but the edge."""
+        """Returns what it asks of trials that have ended: nothing but the edge."""
         return PolicyNeeds()
 
     def to_json(self) -> dict[str, Any]:
@@ -134,8 +135,8 @@ class MedianStoppingPolicy:
     their values 1..k. The trial is stopped when its best over 1..k is strictly worse. (After Golovin et al., Google
     Vizier, KDD 2017, section 3.2, which averages over finished trials only; HyperDrive counts all of them.)
 
-    A mean over intervals with a value that is no finite number is the worst there can be: as if it were a number beyond
-    all others. While the median is of that kind, no trial with a finite value is stopped. A trial without one is
+    A mean over intervals with a value that is not a finite number is the worst there can be: as if it were a number
+    beyond all others. While the median is of that kind, no trial with a finite value is stopped. A trial without one is
     stopped as soon as the median, or for even n the better of the two means it is taken from, is finite.
 
     Raises:
@@ -144,7 +145,7 @@ class MedianStoppingPolicy:
     """
 
     evaluation_interval: int = 1
-    """Looks at every so many intervals, 1 or more."""
+    """Number of intervals between two evaluations, 1 or more."""
     delay_evaluation: int = 0
     """Looks at no interval before this one, 0 or more; 5 is HyperDrive's advice."""
     TYPE: ClassVar[str] = "median_stopping"
@@ -165,7 +166,7 @@ class MedianStoppingPolicy:
         return Verdict(stop, partial(median_why, own, interval, median.value, median.n, stop, curves.maximize))
 
     def needs(self) -> PolicyNeeds:
-        """Returns what it asks of trials that are over: medians."""
+        """Returns what it asks of trials that have ended: medians."""
         return PolicyNeeds(means=True, every=self.evaluation_interval, first=self.delay_evaluation)
 
     def to_json(self) -> dict[str, Any]:
@@ -175,7 +176,7 @@ class MedianStoppingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class TruncationSelectionPolicy:
-    """Stops the worst so many per cent of the trials.
+    """Stops a percentage of the trials, the worst ones.
 
     At interval k the n trials with k intervals or more are ranked by their best over 1..k; equal ones share the better
     rank. The trial is stopped when it is among the worst floor(n*X/100): when its rank is beyond n - floor(n*X/100). So
@@ -192,9 +193,9 @@ class TruncationSelectionPolicy:
     truncation_percentage: int
     """X: per cent of the trials to stop at each interval looked at, 1..99."""
     evaluation_interval: int = 1
-    """Looks at every so many intervals, 1 or more."""
+    """Number of intervals between two evaluations, 1 or more."""
     delay_evaluation: int = 0
-    """Looks at no interval before this one, 0 or more."""
+    """First interval at which the policy is evaluated, 0 or more."""
     TYPE: ClassVar[str] = "truncation_selection"
 
     def __post_init__(self) -> None:
@@ -216,7 +217,7 @@ class TruncationSelectionPolicy:
         return Verdict(stop, partial(truncation_why, own, interval, rank, n, worst, self.truncation_percentage, stop))
 
     def needs(self) -> PolicyNeeds:
-        """Returns what it asks of trials that are over: where a trial stands among them."""
+        """Returns what it asks of trials that have ended: where a trial is among them."""
         return PolicyNeeds(bests=True, every=self.evaluation_interval, first=self.delay_evaluation)
 
     def to_json(self) -> dict[str, Any]:
@@ -235,7 +236,7 @@ class NoTerminationPolicy:
         return None
 
     def needs(self) -> PolicyNeeds:
-        """Returns what it asks of trials that are over: nothing."""
+        """Returns what it asks of trials that have ended: nothing."""
         return PolicyNeeds()
 
     def to_json(self) -> dict[str, Any]:
@@ -243,15 +244,19 @@ class NoTerminationPolicy:
         return _to_json(self)
 
 
-_Known = BanditPolicy | MedianStoppingPolicy | TruncationSelectionPolicy | SuccessiveHalvingPolicy | NoTerminationPolicy
-_KINDS = (BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy, SuccessiveHalvingPolicy, NoTerminationPolicy)
+_Hyperdrives = BanditPolicy | MedianStoppingPolicy | TruncationSelectionPolicy | NoTerminationPolicy
+_Known = _Hyperdrives | SuccessiveHalvingPolicy | AutoPolicy
+_KINDS = (
+    *(BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy),
+    *(SuccessiveHalvingPolicy, AutoPolicy, NoTerminationPolicy),
+)
 _TYPES: dict[str, type[_Known]] = {kind.TYPE: kind for kind in _KINDS}
 # Without case and underscores: MedianStopping and median_stopping are the same; "Default" is HyperDrive's "none".
 _ALIASES = {**{name.replace("_", ""): name for name in _TYPES}, "default": "none", "notermination": "none"}
 
 
 def policy_from_json(raw: object, where: str = "early_termination") -> Policy:
-    """Returns the policy that ``to_json`` wrote, or that stands in a v2 sweep job.
+    """Returns the policy that ``to_json`` wrote, or that is in a v2 sweep job.
 
     Args:
         raw: ``{"type": "bandit", "slack_factor": 0.1, ...}``, a bare type, or None for no policy. Types in any case,
@@ -305,7 +310,7 @@ def _unknown_key(key: object, kind: type[_Known] | None, known: Sequence[str], w
     fix = did_you_mean(str(key), known)
     owners = [each.TYPE for each in _TYPES.values() if key in _keys(each)]
     if key == "exclude_finished_jobs":
-        fix = "Leave it out: finished trials always count, as they did in HyperDrive."
+        fix = "Remove it: finished trials always count, as in HyperDrive."
     elif owners and kind is not None:
         fix = f"{key} belongs to {' and '.join(owners)}, not to {kind.TYPE}."
     return Problem(f"{where}.{key}", "an unknown key", ", ".join(["type", *known]), fix)

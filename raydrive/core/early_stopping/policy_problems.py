@@ -43,7 +43,7 @@ def slack_problems(factor: object, amount: object) -> list[Problem]:
     problems = []
     if len(given) != 1:
         found = ", ".join(f"{name}={show(slack)}" for name, slack in given) or "neither slack_factor nor slack_amount"
-        fix = "Leave one of them out." if given else "Add slack_factor: 0.1, or slack_amount in units of the metric."
+        fix = "Remove one of them." if given else "Add slack_factor: 0.1, or slack_amount in units of the metric."
         problems.append(Problem("policy", found, "exactly one of slack_factor and slack_amount", fix))
     for name, slack in given:
         if not is_real(slack) or slack < 0:  # type: ignore[operator]

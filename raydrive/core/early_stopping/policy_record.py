@@ -22,11 +22,11 @@ from raydrive.core.user_classes import (
 )
 
 RESERVED = ("type",)
-"""Keys of the record that are no parameters of the policy."""
+"""Keys of the record that are not parameters of the policy."""
 
 
 class RecordedPolicy:
-    """A policy as it stands in the record, where its class is not loaded: it can be shown, and judges nothing.
+    """A policy as it is in the record, where its class is not loaded: it can be shown, and judges nothing.
 
     Args:
         raw: ``{"type": "mypackage.policies:Patience", "patience": 3}``.
@@ -51,7 +51,7 @@ class RecordedPolicy:
         Raises:
             UserCodeError: Always.
         """
-        raise UserCodeError(f"the policy {self.kind} is code that came with the run: only the run's driver loads it")
+        raise UserCodeError(f"the policy {self.kind} is code submitted with the run: only the run's driver loads it")
 
     def to_json(self) -> dict[str, Any]:
         """Returns the record."""
@@ -100,7 +100,7 @@ def built_policy(raw: Mapping[str, Any], find: FindClass, where: str = "policy")
         where: Path of the record, for errors.
 
     Raises:
-        ConfigError: If there is no such class, it is no policy, or it does not take the parameters.
+        ConfigError: If there is no such class, it is not a policy, or it does not take the parameters.
     """
     kind = class_of(
         raw,

@@ -1,7 +1,7 @@
-"""What a judge that stands for long keeps of trials that are over: what policy and sampler ask for, and no more.
+"""What a long-lived sweep retains of trials that have ended: only what policy and sampler need.
 
 The journal holds everything; readers (status, charts, the studio) replay it whole. The driver's own judge answers
-policy and sampler alone, and a run may have a hundred thousand trials that are over.
+policy and sampler alone, and a run may have a hundred thousand trials that have ended.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PolicyNeeds:
-    """What a policy asks of trials that are over, beside the edge and each trial's length, last, best and top value."""
+    """What a policy needs of trials that have ended, besides the edge and each trial's length, last, best and top."""
 
     means: bool = False
     """``Curves.median_of_means``."""
@@ -35,7 +35,7 @@ class PolicyNeeds:
 
 
 def needs_of(policy: object, sampling: object) -> PolicyNeeds | None:
-    """Returns what the policy and the sampler of a run ask of trials that are over; None = everything.
+    """Returns what the policy and the sampler of a run ask of trials that have ended; None = everything.
 
     A policy declares it by a method ``needs``, a way of sampling by ``reads_curves = False``. One that declares nothing
     gets everything. A subclass has to declare it again, for it may ask for more than its parent.
@@ -48,7 +48,7 @@ def needs_of(policy: object, sampling: object) -> PolicyNeeds | None:
 
 @dataclass(slots=True)
 class ClosedCurve:
-    """What is kept of the curve of a trial that is over."""
+    """What is kept of the curve of a trial that has ended."""
 
     length: int
     last: float

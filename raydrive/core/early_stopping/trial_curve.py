@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 WORST = -math.inf
 MARK = 128
-"""A curve remembers its top and total after every so many intervals, so that a look back is never a long walk."""
+"""A curve remembers its top and total at regular intervals, so that a look back is never a long walk."""
 
 
 class Curve:
@@ -45,7 +45,7 @@ def top_until(curve: Curve, k: int, score: Callable[[float], float]) -> float:
 
 
 def mean_until(curve: Curve, k: int, score: Callable[[float], float]) -> float:
-    """Returns the mean score of a curve over intervals 1..k, of which it has so many; arguments as ``top_until``."""
+    """Returns the mean score of a curve over intervals 1..k, of which it has this many; arguments as ``top_until``."""
     if k == len(curve.values):
         total = curve.total
     else:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Verdict:
-    """What a policy says of a trial, go on, stop or pause, with its reason, which users see word for word.
+    """What a policy says of a trial, continue, stop or pause, with its reason, which users see word for word.
 
     There may be 10,000 reports a second and few of them stop a trial, so the reason may be given as a function of no
     arguments; it is called when ``why`` is read, and must say the same at any later time.
@@ -27,7 +27,7 @@ class Verdict:
 
     @property
     def pause(self) -> bool:
-        """Whether the trial is to give its place to another one; it may go on later, from its checkpoint."""
+        """Whether the trial is to give its place to another one; it may continue later, from its checkpoint."""
         return self._pause
 
     @property
@@ -91,6 +91,33 @@ def truncation_why(own: float | None, k: int, rank: int, n: int, worst: int, per
     )
 
 
+def auto_why(
+    own: float,
+    k: int,
+    best: float,
+    n: int,
+    odds: tuple[float, float, float],
+    end: tuple[float, float],
+    stop: bool,
+) -> str:
+    """Returns the reason of a verdict of the policy without settings.
+
+    Args:
+        own: Best of the trial over intervals 1..k.
+        k: The interval judged.
+        best: The best end known.
+        n: Finished trials compared with.
+        odds: Its chance to end better than that, that of an average trial, and the part of it below which it stops.
+        end: Where it will end, and the standard deviation of that.
+        stop: Whether the trial is stopped.
+    """
+    chance, usual, share = (f"{100.0 * part:.2g} %" for part in odds)
+    foretold = f"best {_number(own)} at interval {k} foretells an end of {_number(end[0])} +- {_number(end[1], 2)}"
+    odds_text = f"a chance of {chance} to be better than {_number(best)}"
+    side = "less" if stop else "not less"
+    return f"auto: {foretold}, {odds_text}: {side} than {share} of an average trial's {usual} ({n} finished trials)"
+
+
 def halving_why(
     mode: str,
     own: float | None,
@@ -103,7 +130,7 @@ def halving_why(
     factor: int,
     goes_on: bool,
 ) -> str:
-    """Returns the reason of a verdict of successive halving: the rung, and where the trial stands there.
+    """Returns the reason of a verdict of successive halving: the rung, and where the trial is there.
 
     Args:
         mode: ``promote`` or ``stop``.
@@ -112,8 +139,8 @@ def halving_why(
         rung: What the rung is called.
         place: Of the trial among those at the rung, 1 for the best.
         n: How many those are.
-        best: How many of them go on.
-        cut: The value of the last one that goes on; None where none does, or it is not finite.
+        best: How many of them continue.
+        cut: The value of the last one that continues; None where none does, or it is not finite.
         factor: The reduction factor.
         goes_on: Whether the trial does.
     """
@@ -127,7 +154,7 @@ def halving_why(
     from_text = "" if cut is None else f", which begin at {cut_text}"
     among = f"{'' if goes_on else 'not '}among the best {best} = {formula}" if best != 1 or n >= factor else "the best"
     if not goes_on and not best:
-        among = f"and none goes on before {factor} have reached it"
+        among = f"and none continues before {factor} have reached it"
         from_text = ""
     return f"{head}best {own_text} is at place {place} of {n}, {among}{from_text}"
 

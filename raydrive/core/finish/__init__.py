@@ -1,1 +1,1 @@
-"""When a run ends before its trials are used up: targets, budgets, and what more trials could still gain."""
+"""Rules that end a run before it has used all its trials: targets, budgets, and the gain expected of further trials."""

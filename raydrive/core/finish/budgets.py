@@ -74,20 +74,27 @@ def misfits(rules: FinishWhen, amounts: Amounts, sampling: str) -> list[Problem]
     """
     problems = []
     if rules.expected_gain_below is not None and sampling != "bayesian gp":
-        found, allowed = f"with {sampling} sampling", "with bayesian sampling and its algorithm gp, which has a model"
-        fix = "Sample with bayesian, or use no_improvement."
+        found, allowed = (
+            f"with {sampling} sampling",
+            "only with bayesian sampling and its algorithm gp, which has a model",
+        )
+        fix = "Use bayesian sampling, or use no_improvement."
         problems.append(Problem("finish_when.expected_gain_below", found, allowed, fix))
     for name in HOURS:
         limit = None if rules.budget is None else getattr(rules.budget, name)
         unit = name.partition("_")[0]
         if limit is not None and not amounts.get(unit):
             found = f"{limit:g}, and a trial reserves no {unit.upper()}"
-            fix = f"Reserve {unit}s in the resources, or leave this budget out."
-            problems.append(Problem(f"finish_when.budget.{name}", found, "a budget of what trials reserve", fix))
+            fix = f"Reserve {unit}s in the resources, or remove this budget."
+            problems.append(
+                Problem(f"finish_when.budget.{name}", found, "a budget of a resource that trials reserve", fix)
+            )
     if rules.cost is not None and not weights_of(amounts, rules.cost.prices):
         reserved = ", ".join(f"{name} {amount:g}" for name, amount in _known(amounts).items()) or "nothing"
         found = f"prices of {', '.join(rules.cost.prices) or 'nothing'}; a trial reserves {reserved}"
-        problems.append(Problem("finish_when.cost.prices", found, "a price above 0 of something that a trial reserves"))
+        problems.append(
+            Problem("finish_when.cost.prices", found, "a price above 0 for a resource that a trial reserves")
+        )
     return problems
 
 

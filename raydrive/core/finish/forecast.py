@@ -1,12 +1,12 @@
 """What a run will have used at its end: a forecast with its error.
 
-Durations of trials are taken as draws of one distribution, of which those that are over are a sample of n with mean m
+Durations of trials are taken as draws of one distribution, of which those that have ended are a sample of n with mean m
 and variance v. For the r trials still to begin, the sum is expected to be r m, and its variance is
 
     r v + r^2 v / n                                                                                     (1)
 
 the first part because trials differ, the second because m is an estimate (the variance of a prediction, as in any text
-on regression). A trial that is running and has trained for a seconds goes on for the mean of d - a over the durations
+on regression). A trial that is running and has trained for a seconds continues for the mean of d - a over the durations
 d > a, with their variance; for 0 s, where none was that long.
 """
 
@@ -30,10 +30,10 @@ class Outlook:
 
 
 def rest_s(durations: Sequence[float], running: Sequence[float], left: int) -> Outlook | None:
-    """Returns how many seconds all trials together will still train; None where no trial is over.
+    """Returns how many seconds all trials together will still train; None where no trial has ended.
 
     Args:
-        durations: Seconds that each trial trained which is over.
+        durations: Seconds that each trial trained which has ended.
         running: Seconds that each trial has trained which is not.
         left: Number of trials still to begin.
     """

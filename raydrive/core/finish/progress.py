@@ -1,4 +1,4 @@
-"""How far a run is by the rules that end it: folded from its facts, and judged by pure functions."""
+"""Progress of a run towards the rules that end it: folded from its facts, and evaluated by pure functions."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Progress:
     """What the rules of a run are judged by; changed by its ``Sweep`` alone."""
 
     hours: dict[str, float] = field(default_factory=dict)
-    """Amounts times hours of attempts that are over, by the amount's name."""
+    """Amounts times hours of attempts that have ended, by the amount's name."""
     trained_s: float = 0.0
-    """Seconds of training of attempts that are over."""
+    """Seconds of training of attempts that have ended."""
     reference: float | None = None
     """Value of the last improvement: what the next one is measured against. None until a trial has ended with one."""
     since: int = 0
@@ -36,18 +36,18 @@ class Progress:
         return max(self.gains) if len(self.gains) == GAINS else None
 
     def estimate(self, gain: float, trials: int) -> None:
-        """A model has bounded what can be gained, after so many trials."""
+        """A model has bounded what can be gained, after this many trials."""
         self.gains, self.gain_at = (*self.gains, gain)[-GAINS:], trials
 
     def train(self, seconds: float, amounts: Amounts) -> None:
-        """An attempt is over that trained for so long."""
+        """An attempt has ended that trained for this long."""
         self.trained_s += seconds
         for name, amount in amounts.items():
             if amount:
                 self.hours[name] = self.hours.get(name, 0.0) + amount * seconds / HOUR_S
 
     def close(self, value: float | None, rule: NoImprovement | None, maximize: bool) -> None:
-        """A trial is over.
+        """A trial has ended.
 
         Args:
             value: Its objective value; None = it has none, and does not count.

@@ -1,4 +1,4 @@
-"""``finish_when``: what ends a run before its trials are used up, as its user wrote it."""
+"""``finish_when``: rules that end a run before it has used all its trials, as its user wrote them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ABOVE_0: dict[str, Any] = {"type": "number", "exclusiveMinimum": 0}
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 1}
 SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "What ends the run before its trials are used up; of several rules the first that holds.",
+    "description": "Rules that end the run before it has used all its trials; the first rule that holds applies.",
     "additionalProperties": False,
     "minProperties": 1,
     "properties": {
@@ -60,17 +60,17 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class NoImprovement:
-    """The run ends when so many trials in a row have brought nothing better."""
+    """The run ends when this many trials in a row have brought nothing better."""
 
     trials: int
     """Trials with a value that have ended since the last improvement, 1 or more."""
     tolerance: float = 0.0
-    """In units of the metric, 0 or more: what is better by no more than this is no improvement."""
+    """In units of the metric, 0 or more: what is better by no more than this is not an improvement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The run ends when its trials have used so much."""
+    """The run ends when its trials have used this much."""
 
     gpu_hours: float | None = None
     """GPUs times hours, above 0; None = any number."""
@@ -80,7 +80,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The run ends when its trials have cost so much."""
+    """The run ends when its trials have cost this much."""
 
     limit: float
     """In the currency of the prices, above 0."""
@@ -209,11 +209,9 @@ def _cost(given: object, where: str, problems: list[Problem]) -> Cost | None:
         problems += [Problem(f"{where}.{key}", "nothing", allowed) for key in ("limit", "prices") if key not in raw]
     limit, prices = _above_0(raw, "limit", where, problems), raw.get("prices", {})
     if not isinstance(prices, Mapping):
-        problems.append(Problem(f"{where}.prices", show(prices), "prices of an hour by name: {A100: 3.2, cpu: 0.05}"))
+        problems.append(Problem(f"{where}.prices", show(prices), "prices per hour by name: {A100: 3.2, cpu: 0.05}"))
         prices = {}
     for name, price in prices.items():
         if not isinstance(name, str) or not is_number(price) or price < 0:
-            problems.append(
-                Problem(f"{where}.prices.{name}", show(price), "a number of 0 or more: the price of an hour")
-            )
+            problems.append(Problem(f"{where}.prices.{name}", show(price), "a number of 0 or more: the price per hour"))
     return None if problems or limit is None else Cost(limit, {name: float(price) for name, price in prices.items()})

@@ -1,1 +1,1 @@
-"""Whom a run tells of its end, and of new bests."""
+"""Notices of a run's end and of new best trials."""

@@ -1,4 +1,4 @@
-"""``notify``: whom a run tells of what, as its user wrote it."""
+"""``notify``: which notices a run sends and where, as its user wrote it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SOURCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
 _ADDRESS = re.compile(r"https?://([^\s/@]*@)?(\[[0-9a-fA-F:.]+\]|[^\s/@:?#\[\]]+)(:[0-9]+)?([/?#]\S*)?")
 SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "Whom the run tells of its end and of new bests.",
+    "description": "Where the run sends notices of its end and of new best trials.",
     "additionalProperties": False,
     "properties": {
         "command": {"type": "string", "pattern": "\\S"},
@@ -45,7 +45,7 @@ class Notify:
 
     @property
     def source(self) -> str:
-        """Where the webhook's address is read when the run is submitted; empty where it stands in the configuration."""
+        """Where the webhook's address is read when the run is submitted; empty where it is in the configuration."""
         return self.webhook if _SOURCE.fullmatch(self.webhook) else ""
 
     def to_json(self) -> dict[str, Any]:
@@ -79,10 +79,10 @@ def notify_of(given: Notify | Mapping[str, Any] | str | None, where: str = "noti
     problems = unknown_keys(given, KEYS, where)
     command, webhook, on = given.get("command"), given.get("webhook"), given.get("on")
     if command is not None and (not isinstance(command, str) or not command.strip()):
-        problems.append(Problem(f"{where}.command", show(command), "a shell line"))
+        problems.append(Problem(f"{where}.command", show(command), "a shell command"))
     if webhook is not None and not (isinstance(webhook, str) and _is_address(webhook)):
         allowed = "an address that begins with https:// or http://, or env:NAME, or file:PATH"
-        problems.append(Problem(f"{where}.webhook", HIDDEN, allowed))  # what stands here may be a secret
+        problems.append(Problem(f"{where}.webhook", HIDDEN, allowed))  # what is here may be a secret
     if command is None and webhook is None and not problems:
         problems.append(Problem(where, "neither a command nor a webhook", "one of the two, or both"))
     events = [on] if isinstance(on, str) else DEFAULT if on is None else on

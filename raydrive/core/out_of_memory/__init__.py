@@ -1,1 +1,1 @@
-"""Trials that run out of memory: how that is recognised, and what becomes of them."""
+"""Trials that run out of memory: how that is recognised, and what happens next."""

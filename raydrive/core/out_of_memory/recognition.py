@@ -1,4 +1,4 @@
-"""Which ends of attempts are ends for want of memory, by the words that tell why they ended.
+"""Recognises attempts that ended for lack of memory, by the text of their reason.
 
 The trial actor, which sees the log, begins such words with one of the marks; the judge looks for the marks alone, so
 that a journal folds the same with any release. Patterns are those of messages that frameworks print:

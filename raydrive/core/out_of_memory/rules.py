@@ -1,4 +1,4 @@
-"""``on_oom``: what becomes of a trial that runs out of memory, as its user wrote it."""
+"""``on_oom``: what happens to a trial that runs out of memory, as its user wrote it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ FACTOR = "a factor above 1, such as x1.5"
 _FACTOR = re.compile(r"[x*]\s*([0-9.]+)|([0-9.]+)\s*[x*]?")
 SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "What becomes of a trial that runs out of memory: it starts again with more, or its configuration"
-    " is infeasible.",
+    "description": "What happens to a trial that runs out of memory: it restarts with more, or its configuration"
+    " counts as infeasible.",
     "additionalProperties": False,
     "properties": {
         "memory": {"anyOf": [{"type": "string", "pattern": r"^[x*]?\s*[0-9.]+$"}, {"type": "number"}]},
@@ -32,10 +32,10 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnOom:
-    """What becomes of a trial that runs out of memory."""
+    """What happens to a trial that runs out of memory."""
 
     memory: float | None = None
-    """Its next attempt reserves so many times the memory of the last one, above 1; None = it gets no other attempt."""
+    """Factor by which its next attempt reserves more memory, above 1; None = it gets no other attempt."""
     up_to: float | None = None
     """Bytes of memory that it reserves at most; None = any number."""
     attempts: int = 3
@@ -101,11 +101,11 @@ def misfits(rule: OnOom, memory: float | None) -> list[Problem]:
         memory: Bytes that a trial reserves; None = memory is not counted.
     """
     if rule.memory is not None and not memory:
-        fix = "Give the memory of a trial, such as memory: 8GiB in its resources, or leave this key out."
-        return [Problem("on_oom.memory", f"x{rule.memory:g} of no memory", "a factor of what a trial reserves", fix)]
+        fix = "Reserve memory for a trial, such as memory: 8GiB in its resources, or remove this key."
+        return [Problem("on_oom.memory", f"x{rule.memory:g} of no memory", "a factor of the reserved amount", fix)]
     if rule.up_to is not None and memory and rule.up_to < memory:
         found = f"{rule.up_to:g} bytes, less than the {memory:g} that a trial reserves"
-        return [Problem("on_oom.up_to", found, "an amount above what a trial reserves")]
+        return [Problem("on_oom.up_to", found, "an amount above the reserved one")]
     return []
 
 

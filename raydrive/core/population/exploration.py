@@ -1,23 +1,25 @@
-"""New values for the hyperparameters of a member, near those of the one whose training it takes over.
+"""``perturb``: new values for the hyperparameters of a member, near those of the one whose training it takes over.
 
 Source: Jaderberg et al. 2017, arXiv:1711.09846, section 4.1: ``perturb`` multiplies a value by a factor, ``resample``
-draws it anew. Beyond it:
+draws it again. Beyond it:
 
 - A value stays within the bounds of the search space, and on its steps where it is quantised; one that would round to
   what it was goes a step.
 - On a linear scale that reaches 0 a factor alone would keep a small value small: it moves by ``(factor - 1)`` times its
   size, but at least 5 % of the width of the range.
-- A choice among numbers in order goes to a neighbour. Any other choice is only drawn anew.
+- A choice among numbers in order goes to a neighbour. Any other choice is only drawn again.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from raydrive.core.lazy_numpy import np
 from raydrive.core.numbers import is_number
+from raydrive.core.population.protocol import Explored, Taken
 from raydrive.core.population.rules import Perturb
 from raydrive.core.records import Params
 from raydrive.core.space.search_space import Choice, Expression, Space
@@ -27,6 +29,17 @@ if TYPE_CHECKING:
 
 LEAST_SHARE = 0.05
 """A value on a linear scale moves as if it were at least such a share of the range's width."""
+
+
+@dataclass(frozen=True, slots=True)
+class Perturbation:
+    """Moves each value a little, or draws it anew; looks at no results."""
+
+    rules: Perturb
+
+    def explored(self, taken: Taken, rng: Generator) -> Explored:
+        """Returns changed hyperparameters; see ``explored``."""
+        return Explored(explored(taken.params, taken.space, self.rules, rng))
 
 
 def explored(params: Params, space: Space, perturb: Perturb, rng: Generator) -> Params:

@@ -1,4 +1,4 @@
-"""Which hyperparameters the trials of a run have had, and whose training they went on with."""
+"""Which hyperparameters the trials of a run have had, and whose training they continued with."""
 
 from __future__ import annotations
 

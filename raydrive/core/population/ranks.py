@@ -1,4 +1,4 @@
-"""How a member of a population stands among the others when it has logged so many intervals.
+"""The rank of a member among its population after a number of intervals.
 
 Members do not reach an interval at the same time, and values mostly grow with training: two of them are compared at the
 newest interval that both have, up to the one in question. Of each other member that gives the *gap*, how much better
@@ -44,10 +44,10 @@ def standing(
 
     Args:
         trial: The member.
-        interval: At least 1; the member has so many.
+        interval: At least 1; the member has this many.
         others: The trials to compare with.
         curves: The run's.
-        every: Members that are so many intervals behind, or more, are not compared.
+        every: Members that are this many intervals behind, or more, are not compared.
         quantile: Share of the members that is the worst, and the best, above 0 and 0.5 at most.
     """
     gaps = {one: _gap(trial, one, interval, curves) for one in others if curves.length(one) > max(0, interval - every)}

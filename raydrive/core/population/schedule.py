@@ -1,7 +1,7 @@
 """Schedules of hyperparameters: how a member came to what it is, and what another run may train the same way.
 
 A *setting* is hyperparameters from an interval on. What a member has been trained with is the settings of the trials
-whose checkpoints it went on from, up to these, and then its own.
+whose checkpoints it continued from, up to these, and then its own.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Setting:
     """Hyperparameters from an interval on."""
 
     interval: int
-    """They hold after so many intervals of training; 0 = from the beginning."""
+    """They hold after this many intervals of training; 0 = from the beginning."""
     params: Params
 
     def to_json(self) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The training of a trial went on with other hyperparameters, or from a checkpoint of another trial."""
+    """The training of a trial continued with other hyperparameters, or from a checkpoint of another trial."""
 
     number: int
     """Counts the changes of a run."""
@@ -54,10 +54,10 @@ class Change:
     attempt: int
     """The first attempt with them."""
     interval: int
-    """The trial had so many intervals; its next ones are with them."""
+    """The trial had this many intervals; its next ones are with them."""
     params: Params
     source: int | None
-    """The trial whose checkpoint it went on from; None = its own."""
+    """The trial whose checkpoint it continued from; None = its own."""
     source_interval: int
     """Intervals that the checkpoint holds, as the source counts them."""
     stepped: bool
@@ -83,7 +83,7 @@ def stretches(
 ) -> list[Stretch]:
     """Returns what a trial was trained with up to an interval, sources followed back to the beginning.
 
-    The intervals of the answer count training: where a member went on from a checkpoint with more or fewer intervals
+    The intervals of the answer count training: where a member continued from a checkpoint with more or fewer intervals
     than its own, they differ from those of its curve.
 
     Args:
@@ -138,7 +138,7 @@ def settings_of(given: object, where: str = "schedule") -> tuple[Setting, ...]:
         given = given["schedule"]
     allowed = "a list such as [{interval: 0, params: {lr: 0.1}}, {interval: 10, params: {lr: 0.01}}]"
     if not isinstance(given, Sequence) or isinstance(given, str) or not given:
-        raise ConfigError(Problem(where, show(given), allowed, "It is what raydrive best --schedule prints."))
+        raise ConfigError(Problem(where, show(given), allowed, "Use the output of raydrive best --schedule."))
     problems, found = [], list[Setting]()
     for place, one in enumerate(given):
         here = f"{where}[{place}]"
@@ -155,9 +155,7 @@ def settings_of(given: object, where: str = "schedule") -> tuple[Setting, ...]:
         found.append(Setting(interval, dict(one["params"])))
     intervals = [one.interval for one in found]
     if not problems and (intervals[0] != 0 or sorted(set(intervals)) != intervals):
-        problems.append(
-            Problem(where, f"intervals {show(intervals)}", "intervals from 0 on, each above the one before")
-        )
+        problems.append(Problem(where, f"intervals {show(intervals)}", "increasing intervals, starting at 0"))
     if problems:
         raise ConfigError(problems)
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Trials of the same configuration, and what they say of it together."""
+"""Trials of the same configuration, and the statistics of each group."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Group:
     running: int = 0
     """Trials that are not over."""
     unsound: int = 0
-    """Trials that are over and did not complete with a finite value: failed ones, and those that a policy stopped."""
+    """Trials that have ended and did not complete with a finite value: failed ones, and those that a policy stopped."""
 
     @property
     def mean(self) -> float:
@@ -65,7 +65,7 @@ class Noise:
         return cls(math.sqrt(math.fsum(group.squares for group in groups) / freedom), freedom)
 
     def error(self, count: int) -> float | None:
-        """Returns the standard error of a mean of so many values; None where nothing is known."""
+        """Returns the standard error of a mean of this many values; None where nothing is known."""
         return self.deviation / math.sqrt(count) if self.freedom and count else None
 
 

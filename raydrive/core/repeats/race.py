@@ -16,6 +16,7 @@ Until some configuration has two values nothing is known of s; then only the lea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from raydrive.core.repeats.groups import Group, Noise
@@ -40,17 +41,26 @@ def contenders(groups: Sequence[Group], maximize: bool) -> list[int]:
     leader = groups[sound[0]]
     if not noise.freedom:
         return sound[:1]
-    limit = _quantile(noise.freedom)
-    found = []
-    for place in sound:
-        group = groups[place]
-        error = noise.deviation * (1.0 / len(leader.values) + 1.0 / len(group.values)) ** 0.5
-        if sign * (leader.mean - group.mean) <= limit * error:
-            found.append(place)
-    return found
+    limit = quantile(noise.freedom)
+    return [place for place in sound if stays(groups[place], leader, noise, limit, sign)]
 
 
-def _quantile(freedom: int) -> float:
+def stays(group: Group, leader: Group, noise: Noise, limit: float, sign: float) -> bool:
+    """Whether a configuration may still be best, by (1).
+
+    Args:
+        group: Of it, with a value.
+        leader: That of the best mean.
+        noise: The deviation within configurations.
+        limit: ``quantile`` of its degrees of freedom.
+        sign: 1 where larger values are better, else -1.
+    """
+    error = noise.deviation * math.sqrt(1.0 / len(leader.values) + 1.0 / len(group.values))
+    return sign * (leader.mean - group.mean) <= limit * error
+
+
+def quantile(freedom: int) -> float:
+    """Returns the 95 % quantile of the t-distribution with so many degrees of freedom, 1 or more."""
     from scipy.special import stdtrit  # lazy: scipy.special, 0.08 s
 
     return float(stdtrit(freedom, 1.0 - ALPHA))

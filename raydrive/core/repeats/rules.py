@@ -13,7 +13,7 @@ KEYS = ("max", "parameter", "race")
 MOST = 1000
 SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "A configuration is tried with several seeds, and compared by its mean.",
+    "description": "Tries each configuration with several seeds and compares the means.",
     "additionalProperties": False,
     "required": ["max"],
     "properties": {
@@ -78,6 +78,6 @@ def misfits(rule: Repeats, names: Collection[str]) -> list[Problem]:
     """
     if rule.parameter not in names:
         return []
-    fix = f"Leave {rule.parameter} out of the search space: repeats give it values of their own."
-    found = f"{rule.parameter}, which the search space has too"
-    return [Problem("repeats.parameter", found, "a parameter beside those of the search space", fix)]
+    fix = f"Remove {rule.parameter} from the search space: repeats set its values."
+    found = f"{rule.parameter}, which is also in the search space"
+    return [Problem("repeats.parameter", found, "a parameter that is not in the search space", fix)]

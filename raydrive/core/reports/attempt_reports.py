@@ -7,10 +7,10 @@ Which value of the primary metric is a new interval:
   do not lengthen the curve: the first value stands.
 - Of a process whose message carries a rank above 0 (``ranks.rank_of``) none is: what it logs is kept under
   ``rank_3/NAME``, the primary metric too. The checkpoints that it announces are left out.
-- An attempt that goes on from a checkpoint, or begins anew, repeats steps. What was recorded by earlier attempts is
+- An attempt that continues from a checkpoint, or begins again, repeats steps. What was recorded by earlier attempts is
   known as ``Recorded``: a step beyond the last recorded one is the interval after the last recorded one, whatever the
   checkpoint was said to hold; one up to there is no new interval. So it does not matter whether a script saves its
-  checkpoint before or after it logs. A script that goes on from a checkpoint and counts its steps from the beginning
+  checkpoint before or after it logs. A script that continues from a checkpoint and counts its steps from the beginning
   again is counted as one without steps from earlier attempts.
 """
 
@@ -147,6 +147,7 @@ class ReportReader:
         note: Called with each notice that the trial itself sends.
         announce_part: Called with each part of a checkpoint that is announced: its name, the rank of its process, the
             number of parts, and the number of its node.
+        last_value: The last value of the primary metric that earlier attempts recorded; None = none.
     """
 
     def __init__(
@@ -159,6 +160,7 @@ class ReportReader:
         announce: Callable[[str], None] = lambda name: None,
         note: Callable[[str], None] = lambda text: None,
         announce_part: Callable[[str, int, int, int], None] = lambda name, rank, of, node: None,
+        last_value: float | None = None,
     ) -> None:
         self.interval = interval
         """Intervals so far, those of the checkpoint included."""
@@ -169,7 +171,7 @@ class ReportReader:
         self.failed_why = ""
         """What the attempt said of its own failure; empty when it said none."""
         self.ranks_given = False
-        """Whether raydrive gave the ranks: then it is no surprise that rank 0 counts."""
+        """Whether raydrive gave the ranks: then it is not a surprise that rank 0 counts."""
         self.no_number: object = None
         """What was logged last in place of a number as the primary metric; None = nothing was."""
         self._metric = metric
@@ -179,6 +181,7 @@ class ReportReader:
         self._announce = announce
         self._note = note
         self._announce_part = announce_part
+        self._last_value = last_value
         self._told: set[str] = set()
         self._names = {metric}
         self._steps = Steps()
@@ -187,7 +190,7 @@ class ReportReader:
         """Returns the reports in messages, in order, and the messages that cannot be read.
 
         Args:
-            messages: Of any process that writes to the socket: anything may stand in them.
+            messages: Of any process that writes to the socket: anything may be in them.
             now: By the reader's clock, seconds since the epoch.
         """
         metric, steps, names = self._metric, self._steps, self._names
@@ -215,6 +218,8 @@ class ReportReader:
                     odd.append(message)
                     continue
                 value = self._primary(metrics)
+                if message.get("returned") and self.value is None and value == self._last_value:
+                    value = None  # nothing was left to train: what it returns was its last value before
             interval = 0
             if value is not None:
                 if step is None:
@@ -236,7 +241,7 @@ class ReportReader:
         return events, odd
 
     def _primary(self, metrics: dict[str, Any]) -> float | None:
-        """Takes the value of the primary metric out of metrics; leaves one that is no number there."""
+        """Takes the value of the primary metric out of metrics; leaves one that is not a number there."""
         value = metrics.get(self._metric)
         if value.__class__ is float or value.__class__ is int:
             del metrics[self._metric]
@@ -252,7 +257,7 @@ class ReportReader:
             return 0
         recorded = self._recorded
         if recorded is not None and self.value is None and self.interval > 0 and step <= recorded.first:
-            recorded = self._recorded = None  # it counts its steps from the beginning, though it goes on
+            recorded = self._recorded = None  # it counts its steps from the beginning, though it continues
         if recorded is not None:
             if step > recorded.last:
                 self.interval = max(self.interval, recorded.intervals)
@@ -263,7 +268,7 @@ class ReportReader:
         return self.interval
 
     def _repeated(self, what: str) -> None:
-        self._say("step", f"{what}: the first value of a step stands, and the curve does not grow by another one")
+        self._say("step", f"{what}: the first value of a step is kept, and no point is added to the curve")
 
     # ------------------------------------------------------------------ the long way
 
@@ -279,7 +284,7 @@ class ReportReader:
         at = self._checked_time(get("t"), now, earliest, latest)
         metrics, tags, step, rank = get("m") or _NOTHING, get("tags") or _NOTHING, get("s"), get("r")
         if not any(key in message for key in KEYS):
-            raise ValueError("none of the keys that say something")
+            raise ValueError("none of the known keys")
         if metrics is not _NOTHING:
             metrics = self._checked_metrics(metrics)
         if step is not None:
@@ -287,7 +292,7 @@ class ReportReader:
         if tags is not _NOTHING and (not metrics or isinstance(tags, Mapping)):
             tags = self._checked_tags(tags)
         elif tags is not _NOTHING:  # the values beside them are not thrown away
-            self._say("tags", f"tags were dropped: found {shown(tags)}; allowed: an object of names and texts")
+            self._say("tags", f"tags were dropped: found {shown(tags)}; allowed: an object of names and strings")
             tags = _NOTHING
         if get("state") == FAILED:
             self.failed_why = checked_reason(get("why")) or "the script called run.fail()"
@@ -298,11 +303,13 @@ class ReportReader:
             checkpoint = checked_checkpoint(get("checkpoint"))
             if not checkpoint:
                 found = shown(get("checkpoint"))
-                self._say("checkpoint", f"the checkpoint {found} was announced, which is no name of a folder: ignored")
+                self._say(
+                    "checkpoint", f"the checkpoint {found} was announced, which is not the name of a folder: ignored"
+                )
         if checkpoint and (part := get("part")) is not None:
             rank_of_part, parts = part
             if not 0 <= rank_of_part < parts:
-                raise ValueError("no rank among so many")
+                raise ValueError("not a rank among so many")
             self._announce_part(checkpoint, rank_of_part, parts, get("node") or 0)
             checkpoint = ""
         if rank.__class__ is int and rank > 0:
@@ -317,16 +324,16 @@ class ReportReader:
         if self._metric in named and not self.ranks_given:
             self._say(
                 "rank",
-                f"a process of rank {rank} logs {self._metric!r}: only rank 0 is counted, or the curve would have each "
-                f"value several times. What other ranks log is kept under {of_rank(self._metric, rank)!r} and the "
-                f"like. Where another rank is the one that counts, set the environment variable {ALL_RANKS}=1",
+                f"a process of rank {rank} logs {self._metric!r}: only rank 0 counts, as the curve would otherwise "
+                f"have each value several times. What other ranks log is kept under {of_rank(self._metric, rank)!r} "
+                f"and the like. If another rank is the one that counts, set the environment variable {ALL_RANKS}=1",
             )
         found = {of_rank(name, rank): value for name, value in named.items()}
         kept = {name: value for name, value in found.items() if len(name) <= MAX_NAME}
         if len(kept) < len(found):
             self._say(
                 "rank's name",
-                f"a value of rank {rank} was dropped: with rank_{rank}/ before it its name has more than {MAX_NAME} "
+                f"a value of rank {rank} was dropped: with the prefix rank_{rank}/ its name has more than {MAX_NAME} "
                 "characters",
             )
         return kept
@@ -334,9 +341,9 @@ class ReportReader:
     def _say_checkpoint(self, rank: int, name: str) -> None:
         self._say(
             "rank's checkpoint",
-            f"a process of rank {rank} saves the checkpoint {shown(name)}: it is left out, since a trial has those of "
-            f"rank 0. Save on rank 0 alone; where another rank is the one that counts, set the environment variable "
-            f"{ALL_RANKS}=1",
+            f"a process of rank {rank} saves the checkpoint {shown(name)}: it is ignored, since only the checkpoints "
+            "of rank 0 are kept. Save on rank 0 alone; if another rank is the one that counts, set the environment "
+            f"variable {ALL_RANKS}=1",
         )
 
     def _checked_time(self, at: Any, now: float, earliest: float, latest: float) -> float:
@@ -356,7 +363,7 @@ class ReportReader:
         if found is None:
             self._say(
                 "no step",
-                f"a report came with the step {shown(step)}; allowed: a finite number of 64 bits. It is left out",
+                f"a report came with the step {shown(step)}; allowed: a finite number of 64 bits. It is ignored",
             )
         return found
 
@@ -375,12 +382,12 @@ class ReportReader:
                 if value is None:
                     self._say(
                         "null",
-                        f"a value of {name!r} was dropped: found null; allowed: a number, a text, a list or a table",
+                        f"a value of {name!r} was dropped: found null; allowed: a number, a string, a list or a table",
                     )
                     continue
                 if value.__class__ is float and item.__class__ is int and value - value != 0.0:
                     self._say(
-                        "huge", f"a value of {name!r} is beyond what a number can be and is recorded as {value:g}"
+                        "huge", f"a value of {name!r} is too large for a 64-bit number and is recorded as {value:g}"
                     )
                 item = value
             checked[name] = item
@@ -397,7 +404,9 @@ class ReportReader:
                 self._names.add(self._metric)
             self._names.add(name)
         elif name != key.strip():
-            self._say("letters", f"the name {shown(key)} holds characters that no name can have: they were replaced")
+            self._say(
+                "letters", f"the name {shown(key)} contains characters that a name cannot have; they were replaced"
+            )
         return name
 
     def _checked_tags(self, tags: Mapping[str, Any]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 LINE_S = 0.05
 """Seconds that one pattern may spend on one line, which ordinary ones spend on a thousand."""
 MOST_LINES = 100
-"""Lines that may take a pattern too long; then it is searched for no more."""
+"""Lines that may take a pattern too long; then it is no longer searched for."""
 _QUANTIFIER = re.compile(r"\{(?:\d+(?:,\d*)?|,\d*)\}")
 _NAMED_CHARACTER = re.compile(r"\\N\{[^}]*\}")
 _SET_OPENS = re.compile(r"\[\^?\]?")

@@ -18,7 +18,7 @@ class FindingReader:
 
     Args:
         primary: Name of the primary metric.
-        python: Whether the run was configured in Python, for the setting that is told; else in a sweep file.
+        python: Whether the run was configured in Python, for the setting that is reported; else in a sweep file.
     """
 
     def __init__(self, primary: str, python: bool) -> None:
@@ -70,7 +70,7 @@ class FindingReader:
         if self._reader is not None:
             return self._reader.nearly()
         names = ", ".join(map(repr, self._pairs.names()[:8]))
-        printed = f"what is printed with a number is {names}" if names else "no number is printed with a name"
+        printed = f"the names printed with a number are {names}" if names else "no number was printed with a name"
         return f"metric_from_stdout found no {self._primary!r} in {_lines(self._pairs.lines)}: {printed}"
 
 
@@ -81,7 +81,7 @@ def proposal(log: str, primary: str, *, python: bool, logged: bool) -> str:
         log: What the script has printed.
         primary: Name of the primary metric.
         python: Whether the run was configured in Python; else in a sweep file.
-        logged: Whether the script has logged something: then only what is called like the primary metric is told.
+        logged: Whether the script has logged something: then only what is called like the primary metric is reported.
     """
     pairs = pairs_of(log.splitlines())
     found = pairs.found(primary) or (None if logged else pairs.alone(primary))
@@ -110,7 +110,7 @@ def _named(name: str) -> str:
 def _how(found: PrintedPair, python: bool) -> str:
     if python:
         return f"give HyperDriveConfig metric_from_stdout=True, or ScriptRunConfig {found.setting(True)}"
-    return f"submit with --metric-from-stdout, or write below raydrive: {found.setting(False)}"
+    return f"submit with --metric-from-stdout, or write under raydrive: {found.setting(False)}"
 
 
 def _lines(count: int) -> str:

@@ -1,6 +1,6 @@
-"""What a training process may put on the wire, made into what can be recorded, read back, and makes sense.
+"""Checks messages of a training process, and converts them to values that can be recorded and read back.
 
-Anybody may write to the socket of a trial, in any language, so anything that JSON can spell may stand in a message.
+Anybody may write to the socket of a trial, in any language, so anything that JSON can spell may be in a message.
 Here is each limit, in one place; the reader (``attempt_reports.py``) reports once what was changed or dropped:
 
     times      from ``CLOCK_SLACK_S`` before the attempt began to as much after now; else the reader's own time
@@ -77,7 +77,7 @@ def clean_name(name: str) -> str:
         return f"{_REPLACEMENT}{name[1:]}"
     if name.isprintable():
         return name
-    # Zl and Zp: line and paragraph separators. What joins emojis is no printable character either, and stays.
+    # Zl and Zp: line and paragraph separators. What joins emojis is not a printable character either, and stays.
     bad = ("Cc", "Cs", "Zl", "Zp")
     return "".join([_REPLACEMENT if unicodedata.category(letter) in bad else letter for letter in name])
 
@@ -87,7 +87,7 @@ def checked_value(value: Any, depth: int = 0) -> Any:
 
     Args:
         value: What JSON gave.
-        depth: How many lists and objects it stands in.
+        depth: How many lists and objects it is in.
 
     Raises:
         TooDeepError: It is nested deeper than ``MAX_DEPTH``.

@@ -1,4 +1,4 @@
-"""Metrics that a script prints without a pattern to find them: names with numbers, and the patterns that would.
+"""Metrics in a script's output without a given pattern: names with numbers, and the patterns that match them.
 
 A pair is a name and a number as frameworks and people print them: ``val_acc=0.91``, ``Accuracy: 9901/10000``,
 ``'eval_loss': 0.5`` (Hugging Face), ``eval-rmse:0.3`` (XGBoost), ``valid_0's auc: 0.83`` (LightGBM),
@@ -20,8 +20,8 @@ MOST_LINES, LONGEST_LINE = 5_000, 2_000
 """Lines of a log that are looked at, and characters of each."""
 MOST_PAIRS = 64
 """Number of pairs of a line that are looked at."""
-ALONE = "a number alone"
-"""Name of a number that stands in a line of its own."""
+ALONE = "only a number"
+"""Name of a number that is in a line of its own."""
 VALUES_SHOWN = 3
 """Number of values that are shown of a metric."""
 _NUMBER = r"[-+]?[0-9]{0,30}\.?[0-9]{1,30}(?:[eE][-+]?[0-9]{1,4})?(?![A-Za-z0-9_]|\.[0-9])"
@@ -195,7 +195,7 @@ class PrintedPairs:
         return any(_plain(seen.phrase) == _plain(primary) for key, seen in self._seen.items() if key not in self._twice)
 
     def alone(self, primary: str) -> PrintedPair | None:
-        """Returns the numbers that stand in a line of their own, where nothing else is printed with a name."""
+        """Returns the numbers that are in a line of their own, where nothing else is printed with a name."""
         if self._seen or not self._alone:
             return None
         pattern = rf"^\s*{_group(primary)}{_SHORT_NUMBER})\s*$"
@@ -216,7 +216,7 @@ class PrintedPairs:
         name = seen.phrase if len(self._phrases[seen.word]) > 1 else seen.word
         gap = {"": r"\s+", ":": r"\s*:\s*", "=": r"\s*=\s*", "is": r"\s+is\s+"}.get(seen.gap, r"\s*[|│┃]\s*")
         quote = seen.quote
-        # A word ends at these signs, and a name may not: rmse is no part of train-rmse.
+        # A word ends at these signs, and a name may not: rmse is not a part of train-rmse.
         part = any(
             other != seen.word and re.search(rf"[./@-]{re.escape(seen.word)}\Z", other) for other in self._phrases
         )

@@ -1,6 +1,6 @@
 """Finds metrics in a script's output, as ``printed`` describes them.
 
-A value that is shown again is no new one. Of a line that is overwritten (a progress bar) the last state counts that
+A value that is shown again is not a new one. Of a line that is overwritten (a progress bar) the last state counts that
 says something, and where it has a step, the last state of each step. The lines in which Keras repeats its bar are one
 such line. Of several processes that print (torchrun, MPI), those above rank 0 do not count, and a line that is
 repeated word for word with the epoch that it names counts once.
@@ -71,7 +71,7 @@ class PrintedReader:
         self._texts: dict[int, str] = {}
         self._bar: _Bar | None = None
         self._epochs = False
-        """Whether Keras names its epochs: then what stands between two of those lines is one bar."""
+        """Whether Keras names its epochs: then what is between two of those lines is one bar."""
         self._recent: deque[str] = deque(maxlen=_RECENT)
         self._notices: dict[str, str] = {}
         """What the user should know, by what it is about."""
@@ -110,7 +110,7 @@ class PrintedReader:
     def skipped(self) -> None:
         """Notes that a part of the output could not be looked at."""
         self._notices["skipped"] = (
-            "output came faster than it could be searched for metrics, and a part of it was passed over; "
+            "output came faster than it could be searched for metrics, and part of it was skipped; "
             "print less, or log the metrics"
         )
         self._screen = Screen(MAX_LINE * 4)
@@ -130,13 +130,13 @@ class PrintedReader:
     # ------------------------------------------------------------------ rows
 
     def _state(self, row: int, raw: bytes) -> list[Message]:
-        """A text that stands in a row now; returns what it ends: the last state of a step before."""
+        """A text that is in a row now; returns what it ends: the last state of a step before."""
         text = COLOURS.sub("", raw.decode("utf-8", "replace"))[:MAX_LINE]
         new = self._line(text)
         before, self._texts[row] = self._texts.get(row, ""), text
         old = self._rows.get(row, [])
         if old and _begins_anew(before, text):
-            self._rows[row] = [] if new == old else new  # what it has not yet said anew
+            self._rows[row] = [] if new == old else new  # what it has not yet said again
             return old
         if not new:
             return []
@@ -145,7 +145,7 @@ class PrintedReader:
         return self._ends(old, new)
 
     def _move_here(self, row: int, new: list[Message]) -> None:
-        """A step that another row has shown before has moved: nested bars do when one of them is over."""
+        """A step that another row has shown before has moved: nested bars do when one of them has ended."""
         shown = {(message["s"], *message["m"]) for message in new if "s" in message}
         if shown:
             for other, messages in self._rows.items():
@@ -153,7 +153,7 @@ class PrintedReader:
                     messages[:] = [one for one in messages if (one.get("s"), *one["m"]) not in shown]
 
     def _ends(self, old: list[Message], new: list[Message]) -> list[Message]:
-        """Those of a state's messages that the next one does not say anew: it is at another step."""
+        """Those of a state's messages that the next one does not say again: it is at another step."""
         if old and old != new and all("s" not in message for message in new):
             self._notices["redrawn"] = (
                 "a line that is overwritten, as a progress bar does, counts once, with its last values; with a group "
@@ -198,7 +198,8 @@ class PrintedReader:
             return messages
         if text in self._recent:
             self._notices["again"] = (
-                f"a line came again word for word and counts once: {text.strip()[:200]!r} (do several processes print?)"
+                f"a line was repeated word for word and counts once: {text.strip()[:200]!r} (do several processes "
+                "print?)"
             )
             return []
         self._recent.append(text)
@@ -224,8 +225,8 @@ class PrintedReader:
                     _put(messages, *self._of_match(pattern, match))
         if messages and prefix is not None and (rank := int(next(filter(None, prefix.groups())))):
             self._notices["rank"] = (
-                f"a line of rank {rank} with metrics does not count, only those of rank 0 do, and is found in the log "
-                f"alone: {line.strip()[:200]!r}"
+                f"a line of rank {rank} with metrics is ignored, since only those of rank 0 count; it is only in the "
+                f"log: {line.strip()[:200]!r}"
             )
             return []
         if not any(self._primary in message["m"] for message in messages) and self._primary in line:
@@ -237,13 +238,12 @@ class PrintedReader:
             return pattern.matches(line)
         except TooLong:
             self._notices[f"slow {pattern.text}"] = (
-                f"the pattern {pattern.text!r} takes more than {LINE_S:g} s for some lines, and they are passed over; "
+                f"the pattern {pattern.text!r} takes more than {LINE_S:g} s for some lines, and those are skipped; "
                 "write it without nested repetitions such as (a+)+"
             )
             if pattern.given_up:
                 self._notices[f"given up {pattern.text}"] = (
-                    f"the pattern {pattern.text!r} has taken too long for {MOST_LINES} lines, and is not searched for "
-                    "any more"
+                    f"the pattern {pattern.text!r} took too long for {MOST_LINES} lines, and is no longer searched for"
                 )
             return []
 
@@ -290,8 +290,8 @@ class PrintedReader:
         if self._patterns:
             self._near["line"] = f"no pattern found {self._primary!r} in a line that names it: {shown!r}"
         elif not line.lstrip().startswith("{"):
-            begin = "has a JSON object after other text" if "{" in line else "is no JSON object"
-            self._near["line"] = f"a line that names {self._primary!r} {begin}, and so is not read: {shown!r}"
+            begin = "has a JSON object after other text" if "{" in line else "is not a JSON object"
+            self._near["line"] = f"a line that names {self._primary!r} {begin}and is therefore not read: {shown!r}"
         else:
             self._near["line"] = f"a JSON line names {self._primary!r}, but not as a key with a number: {shown!r}"
 

@@ -25,12 +25,12 @@ _CUT = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,4000}\x1b?|[ -/]*)?\Z
 MAX_REACH = 100
 """Rows that a cursor may go back over; what is further up stays as it is."""
 _LIVE_REACH = 10
-"""Lines that are expected of a program that has hidden the cursor, as those do that draw several lines anew."""
+"""Lines that are expected of a program that has hidden the cursor, as those do that redraw several lines."""
 _QUIET = 20
-"""After so many new lines in which the cursor never went up, a line is final when it ends, as before."""
+"""After this many new lines in which the cursor never went up, a line is final when it ends, as before."""
 
 Event = tuple[int, bytes, bool]
-"""A row's number, a text that stands in it now (empty = as before), and whether the row is final."""
+"""A row's number, a text that is in it now (empty = as before), and whether the row is final."""
 
 
 class Screen:

@@ -1,4 +1,4 @@
-"""A sampler of a user's class: what it raises and what it answers is checked, so that an error names it."""
+"""Wraps a sampler of a user's class: checks its exceptions and results, so that an error names the class."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CheckedSampler:
         """Returns what the sampler proposes.
 
         Raises:
-            UserCodeError: If it fails, or what it returns is no configuration of the search space's parameters.
+            UserCodeError: If it fails, or what it returns is not a configuration of the search space's parameters.
         """
         try:
             answer: Any = self._sampler.ask(number, history)
@@ -53,10 +53,10 @@ class CheckedSampler:
         raise UserCodeError(f"{type_name(type(self._sampler))}.ask returned {wrong} for trial {number}")
 
     def go_on(self, history: Sequence[TrialRecord]) -> Continuation | None:
-        """Returns which paused trial the sampler has go on.
+        """Returns which paused trial the sampler has continue.
 
         Raises:
-            UserCodeError: If it fails, or what it returns is no paused trial.
+            UserCodeError: If it fails, or what it returns is not a paused trial.
         """
         ask = getattr(self._sampler, "go_on", None)
         try:
@@ -74,13 +74,13 @@ class CheckedSampler:
         if isinstance(answer, Continuation):
             return _wrong_trial(answer, history)
         if not isinstance(answer, Suggestion):
-            return f"{show(answer)}, which is neither a Suggestion, a Continuation nor None,"
+            return f"{show(answer)}, which is not a Suggestion, a Continuation or None,"
         if not isinstance(answer.params, dict) or set(answer.params) != self._names:
             return f"{show(answer.params)}, which are not values of {', '.join(sorted(self._names))},"
         try:
             json.dumps([answer.params, answer.origin, dict(answer.details)])
         except (TypeError, ValueError) as error:
-            return f"{show(answer)}, which is no JSON ({error}),"
+            return f"{show(answer)}, which is not JSON ({error}),"
         return _wrong_until(answer)
 
 
@@ -97,7 +97,7 @@ def _wrong_trial(answer: Continuation, history: Sequence[TrialRecord]) -> str:
     try:
         json.dumps([answer.origin, dict(answer.details)])
     except (TypeError, ValueError) as error:
-        return f"{show(answer)}, which is no JSON ({error}),"
+        return f"{show(answer)}, which is not JSON ({error}),"
     known = isinstance(answer.trial, int) and 0 <= answer.trial < len(history)
     if known and history[answer.trial].state == PAUSED:
         return ""

@@ -21,7 +21,7 @@ from raydrive.core.space.search_space import Space, parse_space
 from raydrive.core.user_classes import constructor_arguments, type_name
 
 RESERVED = ("type", "space", "seed", "learns", "parameter_space", "properties")
-"""Keys of a recorded sampling that are no parameters of its own, and arguments that every sampling has."""
+"""Keys of a recorded sampling that are not parameters of its own, and arguments that every sampling has."""
 
 
 @runtime_checkable
@@ -36,9 +36,9 @@ class Sampler(Protocol):
     def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | None:
         """Returns the configuration of trial ``number``, or None when the space is exhausted.
 
-        One whose ``SamplingSpec.continues`` is True may return a paused trial to go on with instead. Where no further
-        trial may begin, it is asked by ``go_on(history)``, which returns a ``Continuation``, or None when nothing is
-        worth to go on with: then the paused trials are over.
+        One whose ``SamplingSpec.continues`` is True may return a paused trial to continue with instead. Where no
+        further trial may begin, it is asked by ``go_on(history)``, which returns a ``Continuation``, or None when
+        nothing is worth continuing: then the paused trials end.
 
         Args:
             number: From 0.
@@ -73,7 +73,7 @@ class SamplingSpec(ABC):
 
     Args:
         parameter_space: Parameter expressions by name.
-        properties: HyperDrive's dict of extras; ``seed`` may stand there.
+        properties: HyperDrive's dict of extras, which may contain ``seed``.
         seed: Non-negative; None = the seed of the run.
 
     Raises:
@@ -85,9 +85,9 @@ class SamplingSpec(ABC):
     learns: bool = False
     """Whether ``build`` also takes ``before``, trials of earlier runs to learn from (a sequence of ``TrialRecord``)."""
     reads_curves: ClassVar[bool] = True
-    """Whether the sampler looks at ``TrialRecord.curve``. Those of trials that are over go where a class says False."""
+    """Whether the sampler reads ``TrialRecord.curve``. If False, curves of trials that have ended are dropped."""
     continues: bool = False
-    """Whether the sampler chooses when a paused trial goes on; see ``Sampler.ask``."""
+    """Whether the sampler chooses when a paused trial continues; see ``Sampler.ask``."""
     space: Space
     seed: int | None
 
@@ -167,10 +167,10 @@ def _seed_of(seed: Any, properties: Any) -> tuple[int | None, list[Problem]]:
     extras = dict(properties or {})
     other = extras.pop("seed", None)
     for key, value in extras.items():
-        fix = did_you_mean(str(key), ["seed"]) or "Other options are arguments of their own."
-        problems.append(Problem(f"properties.{key}", show(value), "no such property; there is seed", fix))
+        fix = did_you_mean(str(key), ["seed"]) or "Pass other options as separate arguments."
+        problems.append(Problem(f"properties.{key}", show(value), "no such property; the only one is seed", fix))
     if seed is not None and other is not None and seed != other:
-        problems.append(Problem("properties.seed", show(other), f"the same as seed={seed!r}", "Give one of the two."))
+        problems.append(Problem("properties.seed", show(other), f"the same as seed={seed!r}", "Pass only one of them."))
     where, chosen = ("seed", seed) if seed is not None else ("properties.seed", other)
     if chosen is None:
         return None, problems

@@ -32,7 +32,7 @@ class RandomParameterSampling(SamplingSpec):
 
     Args:
         parameter_space: Parameter expressions by name.
-        properties: HyperDrive's dict of extras; ``seed`` may stand there.
+        properties: HyperDrive's dict of extras, which may contain ``seed``.
         seed: Non-negative; None = the seed of the run.
         rule: ``random``, or ``sobol`` for a scrambled Sobol sequence.
 

@@ -78,7 +78,7 @@ def sampling_of(raw: object, space: Mapping[str, Any] | Space, where: str = "sam
     given = {key: value for key, value in given.items() if value is not None or key not in all_known}
     problems = [_unknown(key, value, kind, known, where) for key, value in given.items() if key not in known]
     problems += [
-        Problem(f"{where}.{key}", show(given[key]), f"{implied[key]}, as the type {show(name)} has it", "Leave it out.")
+        Problem(f"{where}.{key}", show(given[key]), f"{implied[key]}, as the type {show(name)} has it", "Remove it.")
         for key in implied
         if key in given and str(given[key]).casefold() != implied[key]
     ]
@@ -95,12 +95,12 @@ def sampling_of(raw: object, space: Mapping[str, Any] | Space, where: str = "sam
 def _unknown(key: object, value: object, kind: str, known: tuple[str, ...], where: str) -> Problem:
     owners = [other for other, names in OPTIONS.items() if key in names]
     if owners:
-        fix = f"Leave it out, or write type: {owners[0]}."
+        fix = f"Remove it, or write type: {owners[0]}."
         return Problem(f"{where}.{key}", show(value), f"no {key}: {kind} has none", fix)
     return Problem(f"{where}.{key}", "an unknown key", ", ".join(("type", *known)), did_you_mean(str(key), known))
 
 
 def _placed(problem: Problem, known: tuple[str, ...], where: str) -> Problem:
-    """A problem of an option under the path of the mapping that it stands in."""
+    """A problem of an option under the path of the mapping that it is in."""
     first = re.split(r"[.\[]", problem.where, maxsplit=1)[0]
     return replace(problem, where=f"{where}.{problem.where}") if first in known else problem

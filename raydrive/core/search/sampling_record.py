@@ -22,7 +22,7 @@ from raydrive.core.user_classes import (
 
 
 class RecordedSampling(SamplingSpec):
-    """A way of sampling as it stands in the record, where its class is not loaded: its space can be shown.
+    """A way of sampling as it is in the record, where its class is not loaded: its space can be shown.
 
     Args:
         raw: ``{"type": "mypackage.samplers:Mine", "space": {...}, "seed": None, ...}``.
@@ -98,7 +98,7 @@ def built_sampling(raw: Mapping[str, Any], find: FindClass, where: str = "sampli
         where: Path of the record, for errors.
 
     Raises:
-        ConfigError: If there is no such class, it is no sampling, or it does not take the parameters.
+        ConfigError: If there is no such class, it is not a sampling, or it does not take the parameters.
     """
     kind = class_of(
         raw,

@@ -35,11 +35,14 @@ class TrialRecord:
     noise: float | None = None
     """Standard error of ``value``, where it is the mean of several trials; None = of one trial, or not known."""
     outside: bool = False
-    """Whether its configuration is no point of the search space, which an edit of the run has changed since."""
+    """Whether its configuration is not a point of the search space, which an edit of the run has changed since."""
 
 
 class TrialView(Sequence[TrialRecord], ABC):
     """Trials by number as a sampler sees them, each made when it is asked for."""
+
+    mark: object | None = None
+    """The same object as long as trials that are over stay as they were; None where that is not known."""
 
     @abstractmethod
     def at(self, number: int) -> TrialRecord:
@@ -53,6 +56,12 @@ class TrialView(Sequence[TrialRecord], ABC):
         if isinstance(index, slice):
             return [self.at(number) for number in range(*index.indices(len(self)))]
         return self.at(index)
+
+
+class FrozenTrials(tuple[TrialRecord, ...]):
+    """A copy of trials, with the ``mark`` of what they were copied from."""
+
+    mark: object | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """A paused trial to go on with, in place of a new configuration."""
+    """A paused trial to continue with, in place of a new configuration."""
 
     trial: int
     """Its number; its state is ``records.PAUSED``."""

@@ -1,7 +1,7 @@
-"""What was tried and what is left: the words samplers are asked in, and drawing without replacement.
+"""Tried and remaining configurations: sampling without replacement.
 
 A finite space is never listed in memory. What was tried is known by its keys; what is left is found by walking the
-space in a fixed order with a cursor that only moves forward, so n questions cost O(n) in all.
+space in a fixed order with a cursor that only moves forward, so n questions cost O(n) in total.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def way_out(value: Any) -> str:
     if isinstance(value, range):
         return "Write tuple(range(...)) or list(range(...))."
     if isinstance(value, tuple):
-        return "A named tuple would lose its names: write a dict, or tuple(...)."
+        return "A named tuple would lose its field names: write a dict, or tuple(...)."
     if isinstance(value, bytes | bytearray | memoryview):
         return "Write text, and encode it in the training code: params['x'].encode()."
     if isinstance(value, enum.Enum):
@@ -44,5 +44,5 @@ def way_out(value: Any) -> str:
     if isinstance(value, complex):
         return "Write it as two numbers, [real, imaginary]."
     if hasattr(value, "__float__"):  # Decimal, Fraction
-        return "Write float(...), or text where every digit counts."
+        return "Write float(...), or text if every digit counts."
     return _BY_NAME

@@ -386,7 +386,7 @@ class _WholeRange(_QuantisedRange):
             bound = getattr(self, name)
             if not isinstance(bound, int) or isinstance(bound, bool) or not self.lowest <= bound <= EXACT:
                 below = self.log and is_number(bound) and bound < 1
-                fix = "A logarithm has no 0: begin at 1, or write int_range." if below else ""
+                fix = "The logarithm of 0 is not defined: start at 1, or write int_range." if below else ""
                 problems.append(Problem(f"{self.kind}.{name}", show(bound), allowed, fix))
         if problems or self.min_value < self.max_value:
             return problems

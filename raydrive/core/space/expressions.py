@@ -1,7 +1,7 @@
 """Parameter expressions: what a hyperparameter may be, and how it is drawn.
 
 Each one maps the unit interval to its values (``quantile``) and back (``position``), so samplers work on the unit cube
-and never ask what kind of parameter stands behind a coordinate. Here are the base class, ``randint`` and ``choice``;
+and never ask what kind of parameter is behind a coordinate. Here are the base class, ``randint`` and ``choice``;
 ``distributions`` holds the other eight.
 """
 
@@ -261,7 +261,7 @@ def filled(option: Value, values: Iterator[Value]) -> Value:
 
 
 def values_at_leaves(option: Value, value: Value) -> Iterator[Value]:
-    """Yields what stands in ``value`` where ``option`` has its ``leaves``; the two must match."""
+    """Yields what is in ``value`` where ``option`` has its ``leaves``; the two must match."""
     if isinstance(option, Expression):
         yield value
     elif isinstance(option, Mapping):

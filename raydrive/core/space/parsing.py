@@ -206,7 +206,9 @@ class Reader:
         bundles = [i for i, option in enumerate(options) if isinstance(option, list | range)]
         for i in bundles:
             fix = "For options that are lists write choice([[...], [...]])."
-            self._wrong(f"{where}.values[{i}]", show(options[i]), "a single value, as there are several options", fix)
+            self._wrong(
+                f"{where}.values[{i}]", show(options[i]), "a single value, because there are several options", fix
+            )
         return None if bundles else self._choice(options, where, depth)
 
     def _choice(self, raw: Any, where: str, depth: int) -> Choice | None:
@@ -270,7 +272,7 @@ class Reader:
         for key, item in raw.items():
             inner = f"{where}.{key}"
             if not isinstance(key, str):
-                self._wrong(inner, f"key {show(key)}", "a text as key", f"Write {show(str(key))}.")
+                self._wrong(inner, f"key {show(key)}", "a string as key", f"Write {show(str(key))}.")
             elif _looks_like_expression(item) or (not self._recorded and is_short_log(item)):
                 out[str(key)] = self.expression(item, inner, depth + 1)
             else:

@@ -94,7 +94,11 @@ def exponents(kind: str, low: Any, high: Any) -> tuple[float, float]:
     for name, bound in (("min_value", low), ("max_value", high)):
         if not is_number(bound) or bound <= 0:
             zero = is_number(bound) and bound == 0
-            fix = "A logarithm has no 0: write the smallest value that matters, such as 1e-6." if zero else ""
+            fix = (
+                "The logarithm of 0 is not defined: write the smallest value that matters, such as 1e-6."
+                if zero
+                else ""
+            )
             problems.append(Problem(f"{kind}.{name}", show(bound), "a number above 0", fix))
     if not problems and low >= high:
         fix = f"A fixed value is choice({low})." if low == high else "Swap the bounds."

@@ -278,7 +278,7 @@ def _read(raw: Any, where: str, *, recorded: bool = False) -> tuple[Space, list[
         raise ConfigError(Problem(where, show(raw), "a mapping of parameter names to expressions", fix))
     if len(raw) > MOST_PARAMETERS:
         count = f"{len(raw):,} parameters"
-        raise ConfigError(Problem(where, count, f"at most {MOST_PARAMETERS:,}", "No search covers so many."))
+        raise ConfigError(Problem(where, count, f"at most {MOST_PARAMETERS:,}", "No search covers that many."))
     reader = Reader(recorded=recorded)
     reader.problems.extend(_bad_names(raw, where))
     found = {name: reader.expression(item, f"{where}.{name}") for name, item in raw.items()}
@@ -299,10 +299,10 @@ def _bad_names(names: Mapping[Any, Any], where: str) -> list[Problem]:
     for name in names:
         bare = name.strip().lstrip("-") if isinstance(name, str) else ""
         if not bare:
-            problems.append(Problem(where, f"the name {name!r}", "a text that is not empty"))
+            problems.append(Problem(where, f"the name {name!r}", "text that is not empty"))
         elif bare in seen:
             found = f"{name!r} beside {seen[bare]!r}"
-            problems.append(Problem(f"{where}.{name}", found, "different names", f"Both are the argument --{bare}."))
+            problems.append(Problem(f"{where}.{name}", found, "different names", f"Both become the argument --{bare}."))
         else:
             seen[bare] = name
     return problems

@@ -1,10 +1,10 @@
-"""Folding many entries at once, so that a long run is taken up in seconds.
+"""Folding many entries at once, so that a long run resumes in seconds.
 
 Folding a block gives the state that folding its entries one after the other gives, to the last bit. It does not keep
 their order: all reports that an attempt makes within the block are folded where its first value stands. Nothing that a
 fold reads can tell the difference:
 
-- what is folded of an attempt reads its own trial's curve and numbers, and stands before the attempt's first report or
+- what is folded of an attempt reads its own trial's curve and numbers, and is before the attempt's first report or
   after its last one: ``Sweep.accepts`` takes a report of an open trial's current attempt only;
 - of other trials a fold reads only whether their curves have begun, which is why it is the first value that counts;
 - the clock is read where a driver takes charge, and a trial that continues one of an earlier run brings a curve: there
@@ -48,7 +48,7 @@ class _Taken:
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """How a sweep folds what is no report."""
+    """How a sweep folds what is not a report."""
 
     apply: Callable[[Fact, tuple[Decision, ...]], None]
     """An entry."""
@@ -81,7 +81,7 @@ def fold_pieces(pieces: Iterable[Piece], state: State, curves: Curves, folds: Fo
         pieces: What a journal holds.
         state: The sweep's; changed.
         curves: The sweep's; changed.
-        folds: How the sweep folds what is no report.
+        folds: How the sweep folds what is not a report.
 
     Raises:
         NonsenseError: If an entry makes no sense after those before it.
@@ -119,7 +119,7 @@ def _fold_window(
     curves: Curves,
     folds: Folds,
 ) -> None:
-    """Folds the reports ``start`` to ``end`` and what stands between them."""
+    """Folds the reports ``start`` to ``end`` and what is between them."""
     taken = _Taken()
     waiting = iter(others)
     other = next(waiting, None)

@@ -1,4 +1,4 @@
-"""The configuration of a run as its edits left it, and the sampler that goes on in an edited search space.
+"""The configuration of a run as its edits left it, and the sampler that continues in an edited search space.
 
 An edit is a patch in the form of ``config.json``. The effective configuration is a fold over a run's edits, so a
 resumed run, a new driver and every reader have the same one.
@@ -27,10 +27,11 @@ def edited(config: RunConfig, patch: Mapping[str, Any]) -> RunConfig:
 
     Args:
         config: The configuration before.
-        patch: ``limits`` and ``trial`` by field, ``policy`` and ``sampling`` as whole records; any of them.
+        patch: ``limits`` and ``trial`` by field, ``policy`` and ``sampling`` as whole records, ``rules`` by name; any
+            of them.
 
     Raises:
-        ConfigError: If the result is no configuration; all problems at once.
+        ConfigError: If the result is not a configuration; all problems at once.
     """
     changes: dict[str, Any] = {}
     if "limits" in patch:
@@ -42,7 +43,13 @@ def edited(config: RunConfig, patch: Mapping[str, Any]) -> RunConfig:
     if "trial" in patch:
         changes["trial"] = TrialSpec.from_json({**json_of(config.trial), **patch["trial"]})
     # Configurations that the run was submitted with are in line since it began: they need not fit what is edited.
-    return replace(config, rules=replace(config.rules, points=None), **changes) if changes else config
+    rules = config.rules.with_edits(patch.get("rules", {}))
+    return replace(config, rules=replace(rules, points=None), **changes) if changes or "rules" in patch else config
+
+
+def asks_anew(patch: Mapping[str, Any]) -> bool:
+    """Whether an edit changes what proposes configurations, or how: the sampler is made anew."""
+    return "sampling" in patch or bool(patch.get("rules", {}).keys() & {"repeats", "finish_when"})
 
 
 def parts_of(config: RunConfig, patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,11 +63,13 @@ def parts_of(config: RunConfig, patch: Mapping[str, Any]) -> dict[str, Any]:
         found["policy"] = policy_record(config.policy)
     if "sampling" in patch:
         found["sampling"] = sampling_record(config.sampling)
+    if "rules" in patch:
+        found["rules"] = config.rules.parts(patch["rules"])
     return found
 
 
 def sampler_now(config: RunConfig, warm_start: WarmStartData = EMPTY, *, edits: bool = True) -> PatientSampler:
-    """Returns the sampler of a run that goes on.
+    """Returns the sampler of a run that continues.
 
     Args:
         config: The effective configuration.
@@ -102,7 +111,7 @@ class EditedSpace:
         return self._sampler.ask(number, _Seen(history, self.seen))
 
     def go_on(self, history: Sequence[TrialRecord]) -> Any:
-        """Returns which paused trial the sampler has go on, where it is one that chooses."""
+        """Returns which paused trial the sampler has continue, where it is one that chooses."""
         go_on = getattr(self._sampler, "go_on", None)
         return None if go_on is None else go_on(_Seen(history, self.seen))
 
@@ -125,6 +134,7 @@ class _Seen(TrialView):
     def __init__(self, history: Sequence[TrialRecord], seen: Callable[[TrialRecord], TrialRecord]) -> None:
         self._history = history
         self._seen = seen
+        self.mark = getattr(history, "mark", None)
 
     def __len__(self) -> int:
         return len(self._history)

@@ -1,4 +1,4 @@
-"""Trials that log other metrics than the primary one: what is told about them, and when they end the run."""
+"""Trials that log other metrics than the primary one: the notices about them, and when they end the run."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def missing_text(name: str, logged: Sequence[str]) -> str:
     if name in [other.partition("/")[2] for other in by_others]:
         return (
             f"ended without logging the primary metric {name!r} on rank 0; it logged {', '.join(map(repr, by_others))}."
-            f" Log it on rank 0; where another rank is the one that counts, set the environment variable {ALL_RANKS}=1"
+            f" Log it on rank 0; if another rank is the one that counts, set the environment variable {ALL_RANKS}=1"
         )
     logged = own_names(logged)
     if not logged:

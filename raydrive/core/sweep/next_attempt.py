@@ -1,11 +1,14 @@
-"""What follows when an attempt is over, and when nothing of a run is left to do; ``Sweep`` folds the answers."""
+"""What follows when an attempt has ended, and when nothing of a run is left to do; ``Sweep`` folds the answers."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from raydrive.core.byte_amounts import amount_text
 from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.out_of_memory.recognition import HOST
 from raydrive.core.records import (
     CANCELED,
@@ -26,7 +29,7 @@ from raydrive.core.sweep.state import State, Trial, backoff_s, losses_text
 
 
 def after_end(fact: Ended, trial: Trial, intervals: int, limits: Limits, config: RunConfig) -> Launch | Close:
-    """Returns whether a trial whose process is gone starts again or is over.
+    """Returns whether a trial whose process is gone starts again or has ended.
 
     Args:
         fact: The end of its attempt.
@@ -67,7 +70,7 @@ def after_oom(words: str, trial: Trial, config: RunConfig) -> Launch | Close:
 
 
 def after_loss(fact: Lost, trial: Trial, limits: Limits, config: RunConfig) -> Launch | Close:
-    """Returns whether a trial that was lost starts again or is over; arguments as those of ``after_end``."""
+    """Returns whether a trial that was lost starts again or has ended; arguments as those of ``after_end``."""
     if trial.stop_by:  # a run that is ending has stopped all its open trials
         return Close(fact.trial, CANCELED, trial.why)
     if trial.oom:
@@ -88,7 +91,7 @@ def launch(
         not_before: When, in seconds since the epoch; None = at once.
         memory: Bytes of memory that it reserves; None = as many as before.
         fresh: Whether it begins at the start, even where it has a checkpoint.
-        why: Why it goes on, where it was paused.
+        why: Why it continues, where it was paused.
     """
     memory = trial.memory if memory is None else memory
     number, attempt, params = trial.number, trial.attempt + 1, plain_params(trial.params)
@@ -99,6 +102,15 @@ def launch(
     known = (not_before, recorded, first, last)
     source = trial.checkpoint_of
     return Launch(number, attempt, params, trial.checkpoint, interval, *known, memory, why, source)
+
+
+def with_last_value(decision: Launch, curves: Curves) -> Launch:
+    """Returns a launch with the last value of its trial, where the checkpoint may hold all that is to be trained."""
+    whole = decision.interval == curves.length(decision.trial)
+    if decision.resume_from is None or decision.source is not None or not decision.interval or not whole:
+        return decision
+    value = curves.last(decision.trial)
+    return replace(decision, last_value=value) if value is not None and math.isfinite(value) else decision
 
 
 def cancel(trial: Trial, why: str) -> Stop | Close:
@@ -135,7 +147,7 @@ def end_text(intervals: int, start: int, details: Mapping[str, object]) -> str:
         return f"ended by itself after {count}"
     earlier = f"{details.get('run')}_{details.get('trial')}"
     if intervals == start:
-        return f"ended by itself and logged nothing beyond the {count} of {earlier}"
+        return f"ended by itself and logged nothing after the {count} of {earlier}"
     return f"ended by itself after {count}, {start} of them in {earlier}"
 
 

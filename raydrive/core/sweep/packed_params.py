@@ -10,7 +10,7 @@ from typing import Any
 class PackedParams(Mapping[str, Any]):
     """Hyperparameters in a quarter of the room: their names, shared by the trials of a run, and their values as bytes.
 
-    Reading one unpacks all: for trials that are over, which are seldom read. Made by ``pack_params``.
+    Reading one unpacks all: for trials that have ended, which are seldom read. Made by ``pack_params``.
     """
 
     __slots__ = ("_names", "_values")

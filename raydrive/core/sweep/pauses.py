@@ -1,4 +1,4 @@
-"""Trials that are paused: what pauses them, which of them goes on, and what becomes of the rest; ``Sweep`` folds it.
+"""Trials that are paused: what pauses them, which of them continues, and what becomes of the rest; ``Sweep`` folds it.
 
 A pause is decided when a trial logs an interval, and takes effect once a checkpoint of that interval or a later one is
 in the storage: what was trained is not trained again. See ``records.Pause``.
@@ -19,7 +19,7 @@ from raydrive.core.sweep.state import RunEnding, State, Trial
 from raydrive.core.user_classes import failure, is_own
 
 _Answer = TypeVar("_Answer")
-NEVER_PROMOTED = "nothing lets it go on"
+NEVER_PROMOTED = "nothing will continue it"
 
 
 class Pauses:
@@ -62,7 +62,7 @@ class Pauses:
         """
         anew = self._restart and not self._state.checkpointed
         if anew:
-            why += "; it saves no checkpoint: if it goes on, it starts again from the beginning"
+            why += "; it saves no checkpoint: if it continues, it starts again from the beginning"
         yield Pause(trial.number, trial.attempt, why, by, interval)
         if anew or _is_saved(trial, interval):
             yield Stop(trial.number, trial.attempt, why, BY_PAUSE)
@@ -83,10 +83,10 @@ class Pauses:
                 yield Pause(trial.number, trial.attempt, why, "user", self._length(trial))
             yield Stop(trial.number, trial.attempt, why, BY_PAUSE)
 
-    # ------------------------------------------------------------------ which of them goes on
+    # ------------------------------------------------------------------ which of them continues
 
     def promotions(self, may_launch: Callable[[], bool], least: Callable[[], float]) -> Iterator[Launch]:
-        """Yields the paused trials that the policy lets go on, as long as there is room.
+        """Yields the paused trials that the policy lets continue, as long as there is room.
 
         Args:
             may_launch: Returns whether there is room for one more, with the launches so far folded.
@@ -106,7 +106,7 @@ class Pauses:
         return None if found is None else (self._state.paused[found[0]], found[1])
 
     def hopeless(self, least: Callable[[], float]) -> Iterator[Close]:
-        """Yields the end of paused trials that can never go on.
+        """Yields the end of paused trials that can never continue.
 
         Raises:
             UserCodeError: If a policy of the user's fails.
@@ -143,7 +143,7 @@ class Pauses:
     # ------------------------------------------------------------------ folding
 
     def fold_end(self, trial: Trial) -> None:
-        """The attempt of a trial that was to pause is over."""
+        """The attempt of a trial that was to pause has ended."""
         state = self._state
         del state.open[trial.number]
         state.paused[trial.number] = trial
@@ -152,7 +152,7 @@ class Pauses:
             self.trials.add(trial.number)
 
     def fold_launch(self, trial: Trial) -> None:
-        """A paused trial goes on."""
+        """A paused trial continues."""
         state = self._state
         state.open[trial.number] = state.paused.pop(trial.number)
         trial.pause, trial.why = None, ""
@@ -160,7 +160,7 @@ class Pauses:
             self.trials.discard(trial.number)
 
     def fold_close(self, decision: Close) -> Trial:
-        """Returns the trial that is over, taken from where it stood."""
+        """Returns the trial that has ended, taken from where it stood."""
         state = self._state
         trial = state.open.pop(decision.trial, None)
         if trial is None:
@@ -180,10 +180,10 @@ class Pauses:
             return None
         return RunEnding(
             FAILED,
-            f"the policy pauses trials, and no trial has saved a checkpoint to go on from: trial {trial.number} was to "
-            f"pause at interval {pause.interval} and trained to its end. Save one in training, "
-            "run.save_checkpoint(folder), and go on from run.resume_from; or take mode: stop, which pauses nothing; or "
-            "restart: true, with which a trial that goes on starts again from the beginning",
+            f"the policy pauses trials, and no trial has saved a checkpoint to continue from: trial {trial.number} "
+            f"was to pause at interval {pause.interval} and trained to its end. Save one during training, "
+            "run.save_checkpoint(folder), and continue from run.resume_from; or use mode: stop, which pauses "
+            "nothing; or restart: true, with which a trial that continues starts again from the beginning",
         )
 
 

@@ -32,7 +32,7 @@ class ReadableSweep:
     runnable: Callable[[RunConfig], RunConfig]
     """Gives an edited configuration the user's classes that it names; only a driver loads them."""
     outgrown: bool
-    """Whether more is asked of trials that are over than was kept: the journal has to be folded anew, not lean."""
+    """Whether more is asked of trials that have ended than was kept: the journal has to be folded again, not lean."""
     steering: Steering
     """What users did to the run."""
     _state: State
@@ -41,7 +41,7 @@ class ReadableSweep:
 
     @property
     def trials(self) -> Sequence[Trial]:
-        """All trials; number n stands at index n."""
+        """All trials; number n is at index n."""
         return self._state.trials
 
     @property
@@ -63,7 +63,7 @@ class ReadableSweep:
     def best(self) -> Best | None:
         """The trial with the best objective value; of equal best points the one that was logged first.
 
-        Where the objective is no best point: of equal values that of the lowest trial number. It may get worse then.
+        Where the objective is not a best point: of equal values that of the lowest trial number. It may get worse then.
         """
         if not self._keeps_best:
             self._state.lead(self.curves.leader())
@@ -76,7 +76,7 @@ class ReadableSweep:
 
     @property
     def finished(self) -> Finish | None:
-        """Set once the run is over."""
+        """Set once the run has ended."""
         return self._state.finished
 
     @property
@@ -165,13 +165,13 @@ class ReadableSweep:
 
     @property
     def may_continue(self) -> bool:
-        """Whether the sampler, where it is one that chooses, could have a paused trial go on now."""
+        """Whether the sampler, where it is one that chooses, could have a paused trial continue now."""
         state = self._state
         return bool(state.paused and self._chooses and not state.exhausted and self._room > 0)
 
     @property
     def _chooses(self) -> bool:
-        """Whether the sampler says which paused trials go on."""
+        """Whether the sampler says which paused trials continue."""
         return bool(getattr(self.config.sampling, "continues", False))
 
     @property

@@ -41,7 +41,7 @@ class Block:
     logged: Callable[[int], Sequence[str]]
     """Names of the other metrics of the i-th report."""
     others: Sequence[Other] = ()
-    """Everything that is no report, and the decisions that came of reports, in order."""
+    """Everything that is not a report, and the decisions that came of reports, in order."""
     entries: int = 0
     """How many entries the block stands for."""
     step: Array | None = None

@@ -13,6 +13,7 @@ from raydrive.core.finish.progress import GAINS, Progress, due_s, improves, reac
 from raydrive.core.out_of_memory.recognition import HOST, kind_of
 from raydrive.core.records import COMPLETED, Ended, EndRun, Estimated, Fact, Lost, Reported, Ticked
 from raydrive.core.sweep.state import State, Trial
+from raydrive.core.user_facts import Edited
 
 if TYPE_CHECKING:
     from raydrive.core.finish.rules import FinishWhen
@@ -22,7 +23,7 @@ WORDS = {"budget.gpu_hours": "GPU hours", "budget.cpu_hours": "CPU hours", "cost
 
 
 def fold_training(state: State, config: RunConfig, seconds: float) -> None:
-    """Counts the training of an attempt that is over."""
+    """Counts the training of an attempt that has ended."""
     state.progress.train(seconds, amounts_of(config.trial.resources))
 
 
@@ -34,7 +35,7 @@ def fold_closing(state: State, config: RunConfig, curves: Curves, trial: int) ->
 
 
 def fold_oom(fact: Ended | Lost, trial: Trial, config: RunConfig) -> None:
-    """Notes whether an attempt has ended for want of memory, where the run has a rule for that."""
+    """Notes whether an attempt has ended for lack of memory, where the run has a rule for that."""
     if config.rules.on_oom is None or (isinstance(fact, Ended) and fact.exit_code == 0):
         trial.oom = ""
         return
@@ -45,7 +46,7 @@ def fold_oom(fact: Ended | Lost, trial: Trial, config: RunConfig) -> None:
 def ends_by_report(fact: Reported, state: State, config: RunConfig, curves: Curves) -> tuple[EndRun, ...]:
     """Returns whether a report that brought a new interval reaches the target.
 
-    Only of best values, which stand: where the last value counts, or a mean, a trial has reached it when it is over.
+    Only of best values, which stand: where the last value counts, or a mean, a trial has reached it when it has ended.
     """
     rules = config.rules.finish_when
     if rules is None or rules.target is None or state.ending or not curves.by_best:
@@ -74,10 +75,12 @@ def ends_by(fact: Fact, state: State, config: RunConfig, curves: Curves) -> Iter
         yield from _by_budget(fact.at, state, config)
     elif isinstance(fact, Ended | Lost) and not state.trials[fact.trial].open:
         yield from _by_value(fact.trial, state, config, curves, rules)
+    elif isinstance(fact, Edited) and "finish_when" in fact.patch.get("rules", {}):
+        yield from _by_edit(state, config, curves, rules)
 
 
 def budget_due_at(state: State, config: RunConfig) -> float | None:
-    """Returns when the first budget is used up if all that trains now goes on; None without one."""
+    """Returns when the first budget is used up if all that trains now continues; None without one."""
     rules = config.rules.finish_when
     if rules is None or (rules.budget is None and rules.cost is None):
         return None
@@ -96,13 +99,29 @@ def hours_of(open_trials: Iterable[Trial], progress: Progress, config: RunConfig
 
 
 def _by_value(trial: int, state: State, config: RunConfig, curves: Curves, rules: FinishWhen) -> Iterator[EndRun]:
-    """Target and lack of improvement, when a trial is over."""
-    value, maximize = curves.objective(trial), config.metric.maximize
-    if rules.target is not None and value is not None and reaches(value, rules.target, maximize):
+    """Target and lack of improvement, when a trial has ended."""
+    value = curves.objective(trial)
+    if rules.target is not None and value is not None and reaches(value, rules.target, config.metric.maximize):
         yield _target(trial, value, rules.target, config)
-        return
-    rule, progress = rules.no_improvement, state.progress
-    if rule is None or value is None or progress.since < rule.trials:
+    elif value is not None:
+        yield from _by_no_improvement(state, config, curves, rules)
+
+
+def _by_edit(state: State, config: RunConfig, curves: Curves, rules: FinishWhen) -> Iterator[EndRun]:
+    """Rules that hold already where a user has just given them; budgets wait for the next tick."""
+    if rules.target is not None:
+        for trial in state.trials:
+            value = curves.objective(trial.number) if curves.by_best or not trial.open else None
+            if value is not None and reaches(value, rules.target, config.metric.maximize):
+                yield _target(trial.number, value, rules.target, config)
+                return
+    ends = [*_by_no_improvement(state, config, curves, rules), *_by_gain(state, rules)]
+    yield from ends[:1]
+
+
+def _by_no_improvement(state: State, config: RunConfig, curves: Curves, rules: FinishWhen) -> Iterator[EndRun]:
+    rule, progress, maximize = rules.no_improvement, state.progress, config.metric.maximize
+    if rule is None or progress.since < rule.trials:
         return
     for number in state.open:  # one that is better already ends with an improvement, unless it gets worse again
         found = curves.objective(number)

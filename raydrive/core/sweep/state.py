@@ -32,7 +32,7 @@ from raydrive.core.records import (
     Pause,
     Stop,
 )
-from raydrive.core.search.trial_record import TrialRecord, TrialView
+from raydrive.core.search.trial_record import FrozenTrials, TrialRecord, TrialView
 from raydrive.core.sweep.packed_params import pack_params, plain_params
 
 LOST_ON_KEPT = 20
@@ -120,7 +120,7 @@ class Trial:
     until: int | None = None
     """The interval at which the sampler wants it to pause; None: it trains to its end."""
     pause: Pause | None = None
-    """The decision to pause it, until it goes on: it waits for a checkpoint, is being ended, or is paused."""
+    """The decision to pause it, until it continues: it waits for a checkpoint, is being ended, or is paused."""
     pauses: int = 0
     """How often it was paused."""
     steps: tuple[int, float, float] | None = None
@@ -168,12 +168,12 @@ class Trial:
         return "; ".join([why, *self.missing])
 
     def pause_now(self) -> None:
-        """Its attempt is over, and it is paused."""
+        """Its attempt has ended, and it is paused."""
         self.state, self.stop_by, self.began_at, self.valued_at = PAUSED, "", None, None
         self.launch, self.pid, self.actor, self.pauses = None, 0, "", self.pauses + 1
 
     def close(self, decision: Close, at: float, names: dict[tuple[str, ...], tuple[str, ...]] | None) -> None:
-        """It is over: what only a running trial needs goes, since a run may have a hundred thousand that are over.
+        """It has ended: what only a running trial needs goes, since a run may have a hundred thousand that have ended.
 
         Args:
             decision: In which state, and why.
@@ -241,7 +241,7 @@ class Counts:
 
     @property
     def only_failures(self) -> int:
-        """Failed trials, infeasible ones aside, where no other trial is over; else 0."""
+        """Failed trials, infeasible ones aside, where no other trial has ended; else 0."""
         return self.failed - self.infeasible if self.failed == self.closed else 0
 
     def add(self, state: str, has_metric: bool, by: int = 1) -> None:
@@ -268,6 +268,7 @@ class History(TrialView):
         self._trials = trials
         self._curves = curves
         self._objective = objective
+        self.mark = object()
         self._copies: list[TrialRecord] = []
         self._pending: list[int] = []
 
@@ -291,8 +292,8 @@ class History(TrialView):
             until=trial.until,
         )
 
-    def frozen(self) -> tuple[TrialRecord, ...]:
-        """Returns a copy that another thread may read while the run goes on.
+    def frozen(self) -> FrozenTrials:
+        """Returns a copy that another thread may read while the run continues.
 
         Closed trials change only when they are tried again, and are copied once, so that a question late in a long run
         costs no more than the list of its trials.
@@ -307,10 +308,13 @@ class History(TrialView):
                 unsettled.append(number)
             self._copies[number : number + 1] = [seen]
         self._pending = unsettled
-        return tuple(self._copies)
+        found = FrozenTrials(self._copies)
+        found.mark = self.mark
+        return found
 
     def reopen(self, number: int) -> None:
-        """A trial that was over is open again."""
+        """A trial that had ended is open again."""
+        self.mark = object()
         if number < len(self._copies) and number not in self._pending:
             self._pending.append(number)
 
@@ -342,7 +346,7 @@ class Clock:
         return self.spent_s + max(0.0, at - self.epoch_at)
 
     def due_at(self, limit_s: float) -> float:
-        """Returns when ``limit_s`` seconds will have been worked on the run, if the present driver goes on."""
+        """Returns when ``limit_s`` seconds will have been worked on the run, if the present driver continues."""
         return self.epoch_at + (limit_s - self.spent_s)
 
 
@@ -367,7 +371,7 @@ class State:
     finished: Finish | None = None
     reports: int = 0
     names: dict[tuple[str, ...], tuple[str, ...]] | None = None
-    """Of hyperparameters, as ``kept.packed`` shares them; None where those of trials that are over stay as they are."""
+    """Shared packed hyperparameters; None where those of trials that have ended stay as they are."""
 
     def lead(self, found: tuple[int, float, int] | None) -> None:
         """Takes the best trial as it stands now; the record stays the same object while it says the same."""
@@ -399,7 +403,7 @@ MOST_BACKOFF_S = 300.0
 
 
 def backoff_s(losses_without_progress: int) -> float:
-    """Returns the least seconds between two starts of a trial after so many losses in a row without progress."""
+    """Returns the least seconds between two starts of a trial after this many losses in a row without progress."""
     return (
         0.0
         if losses_without_progress < 2

@@ -44,7 +44,7 @@ from raydrive.core.records import (
 from raydrive.core.sweep.bulk_replay import Folds, fold_pieces
 from raydrive.core.sweep.edits import edited, parts_of
 from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, stops
-from raydrive.core.sweep.next_attempt import after_end, after_loss, cancel, finish, launch
+from raydrive.core.sweep.next_attempt import after_end, after_loss, cancel, finish, launch, with_last_value
 from raydrive.core.sweep.pauses import NEVER_PROMOTED, Pauses
 from raydrive.core.sweep.population.members import Members
 from raydrive.core.sweep.readable_sweep import ReadableSweep
@@ -66,6 +66,9 @@ from raydrive.core.sweep.warm_start_data import EMPTY, FIRST_CHECKPOINT, WarmSta
 from raydrive.core.user_classes import failure, is_own
 from raydrive.core.user_facts import USER_FACTS, Edited, Retried, UserFact
 
+_TIMELESS = (Ticked, Cancelled, *USER_FACTS)
+"""Facts that do not tell that the run was worked on until then."""
+
 
 class Sweep(ReadableSweep):
     """One run, as far as its facts tell.
@@ -73,7 +76,8 @@ class Sweep(ReadableSweep):
     Args:
         config: The frozen configuration of the run.
         warm_start: What it got from earlier runs.
-        lean: Whether to forget of trials that are over what neither policy nor sampler asks for: see ``retention.py``.
+        lean: Whether to forget of trials that have ended what neither policy nor sampler asks for: see
+            ``retention.py``.
 
     Raises:
         ValueError: If the warm-start data belong to another configuration.
@@ -209,8 +213,9 @@ class Sweep(ReadableSweep):
                     state.ending = RunEnding(COMPLETED, f"max_duration of {duration_text(limit_s)} reached")
             case _ if isinstance(fact, USER_FACTS):
                 self._fold_user_fact(fact)
-        # A tick from which nothing follows is not recorded, so no tick may move the clock.
-        if not isinstance(fact, Ticked):
+        # A tick from which nothing follows is not recorded, so no tick may move the clock. What a user asks for may be
+        # recorded while nothing works on the run.
+        if not isinstance(fact, _TIMELESS):
             state.clock.last_at = max(state.clock.last_at, fact.at)
 
     def _fold_user_fact(self, fact: UserFact) -> None:
@@ -228,7 +233,7 @@ class Sweep(ReadableSweep):
             self.outgrown = self.outgrown or self.curves.dropped
 
     def _fold_continued(self, trial: Trial) -> None:
-        """A trial that goes on with one of an earlier run has its curve up to there, and a copy of its checkpoint."""
+        """A trial that continues with one of an earlier run has its curve up to there, and a copy of its checkpoint."""
         continued = self.config.lineage.continued
         if trial.number < len(continued):
             prefix = self.warm_start.resumed_prefixes[trial.number]
@@ -247,7 +252,7 @@ class Sweep(ReadableSweep):
             # An extended run is open again: what ended it was the budget that has just grown.
             state.finished = state.ending = None
             state.progress.since = 0
-            state.exhausted = state.exhausted and not self._chooses  # that none was worth to go on with is no end
+            state.exhausted = state.exhausted and not self._chooses  # that none was worth to continue with is no end
             self.steering.reopens = False
 
     def _fold_end(self, fact: Ended | Lost) -> None:
@@ -319,6 +324,8 @@ class Sweep(ReadableSweep):
             state.ending = self._members.refusal(trial, decision, self.config)
         trial.close(decision, at, state.names)
         fold_closing(state, self.config, self.curves, trial.number)
+        if decision.state == COMPLETED:
+            self.curves.finished.append(trial.number)
         self.curves.close(trial.number)
         state.counts.add(decision.state, self.curves.length(trial.number) > 0)
         state.counts.infeasible += trial.infeasible
@@ -371,7 +378,7 @@ class Sweep(ReadableSweep):
         yield from self._pauses.close_all(why, "run")
 
     def _go_on(self) -> Iterator[Decision]:
-        """Yields which paused trials go on, and which never will."""
+        """Yields which paused trials continue, and which never will."""
         if self._state.finished:
             return
         if self._state.paused:
@@ -379,7 +386,7 @@ class Sweep(ReadableSweep):
         if self._state.paused and self._members is not None:
             yield from self._members.go_on(self.config, lambda: self._room > 0, new_ones=self._may_begin)
         before = -1
-        while len(self._state.paused) != before:  # with those closed that keep a level open, another one may go on
+        while len(self._state.paused) != before:  # with those closed that keep a level open, another one may continue
             before = len(self._state.paused)
             if before and not self._state.ending:
                 yield from self._pauses.promotions(lambda: self._room > 0, self._least)
@@ -427,6 +434,8 @@ class Sweep(ReadableSweep):
         """Returns decisions, each folded before the next one is made."""
         found = []
         for decision in decisions:
+            if isinstance(decision, Launch):
+                decision = with_last_value(decision, self.curves)
             self._fold_decision(decision, at)
             found.append(decision)
         return tuple(found)

@@ -58,7 +58,7 @@ class Steering:
     paused: RunPaused | None = None
     """Set while nothing new is started."""
     reopens: bool = False
-    """Whether the run, which is over, goes on when a driver takes charge of it again."""
+    """Whether the run, which has ended, continues when a driver takes charge of it again."""
     resampled: bool = False
     """Whether sampling or search space were edited: trials of another space may be among the run's."""
     log: list[Logged] = field(default_factory=list)
@@ -110,10 +110,12 @@ class Steering:
 
     def _fold_edit(self, fact: Edited, state: State) -> None:
         self.revision = fact.revision
+        rules = fact.patch.get("rules", {})
         if "sampling" in fact.patch:
             self.resampled = True
+        if "sampling" in fact.patch or "repeats" in rules:
             state.exhausted = False
-        if state.finished is not None and fact.patch.keys() & {"sampling", "limits"}:
+        if state.finished is not None and (fact.patch.keys() & {"sampling", "limits"} or "finish_when" in rules):
             self.reopens = True
 
     def _open_again(self, fact: Retried, state: State, curves: Curves) -> None:
@@ -139,11 +141,11 @@ class Steering:
     # ------------------------------------------------------------------ deciding
 
     def waits(self, state: State, most: int) -> bool:
-        """Whether a run without open trials goes on all the same: it pauses, or something is in line.
+        """Whether a run without open trials continues all the same: it pauses, or something is in line.
 
         Args:
             state: The run's.
-            most: Trials in all.
+            most: Trials in total.
         """
         if state.ending is not None:
             return False
@@ -165,7 +167,7 @@ class Steering:
                 yield from rejudged(state, config, curves, pauses)
 
     def next_launches(self, state: State, may_launch: Callable[[], bool]) -> Iterator[Launch]:
-        """Yields the paused trials that go on by themselves: a user has paused them, or has them tried again.
+        """Yields the paused trials that continue by themselves: a user has paused them, or has them tried again.
 
         Args:
             state: The run's; what is yielded is folded into it before the next is asked for.

@@ -20,7 +20,7 @@ from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.errors import JournalError, show
 from raydrive.core.json_values import decoded, encoded
 from raydrive.core.objective import BEST, Objective
-from raydrive.core.records import CANCELED, Params
+from raydrive.core.records import CANCELED, COMPLETED, Params
 from raydrive.core.search.checked_sampler import building
 from raydrive.core.search.protocol import BoundsGain, PatientSampler, Sampler
 from raydrive.core.search.repeated import RepeatedSampler
@@ -31,9 +31,9 @@ from raydrive.core.space.search_space import Space
 
 FORMAT = 1
 RESUMED = "resumed"
-"""Origin of a trial that goes on with one of an earlier run."""
+"""Origin of a trial that continues with one of an earlier run."""
 FIRST_CHECKPOINT = "1"
-"""Name of the copy that such a trial goes on from, among its own checkpoints."""
+"""Name of the copy that such a trial continues from, among its own checkpoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class WarmStartData:
 
     prior_trials: tuple[PriorTrial, ...] = ()
     resumed_prefixes: tuple[Sequence[float], ...] = field(default=())
-    """For each trial that goes on with an earlier one, what that had logged up to where it goes on."""
+    """For each trial that continues with an earlier one, what that had logged up to where it continues."""
 
     def begin(self, config: RunConfig, curves: Curves) -> None:
         """Puts the curves of earlier trials among a run's.
@@ -73,11 +73,13 @@ class WarmStartData:
         lineage = config.lineage
         parents = max((one.parent for one in self.prior_trials), default=-1) + 1
         if parents > len(lineage.parents) or len(self.resumed_prefixes) != len(lineage.continued):
-            found = f"{parents} parents and {len(self.resumed_prefixes)} trials that go on"
+            found = f"{parents} parents and {len(self.resumed_prefixes)} trials that continue"
             wanted = f"{len(lineage.parents)} and {len(lineage.continued)}"
             raise ValueError(f"the warm-start data belong to another run: they have {found}, this one has {wanted}")
         for place, one in enumerate(self.prior_trials):
             curves.begin(-1 - place, one.curve, f"trial {one.trial} of {lineage.parents[one.parent].run}")
+            if one.state == COMPLETED and one.curve:
+                curves.finished.append(-1 - place)
 
     def seen(self, maximize: bool, objective: str = BEST) -> list[TrialRecord]:
         """Returns the trials to learn from, as samplers see trials, by the objective of the run that learns."""
@@ -151,7 +153,7 @@ def _curve(numbers: Sequence[float | str]) -> array[float]:
 
 
 def sampler_of(config: RunConfig, warm_start: WarmStartData = EMPTY) -> PatientSampler:
-    """Returns the sampler of a run: trials that go on come first, and a sampler that learns has the ancestors.
+    """Returns the sampler of a run: trials that continue come first, and a sampler that learns has the ancestors.
 
     Raises:
         UserCodeError: If a sampling of the user's cannot build it.
@@ -181,7 +183,7 @@ def _sampler_of(config: RunConfig, warm_start: WarmStartData) -> Sampler:
 
 
 def misfit(space: Space, params: Params) -> str:
-    """Returns why a trial with these hyperparameters is no point of a space; empty when it is one.
+    """Returns why a trial with these hyperparameters is not a point of a space; empty when it is one.
 
     Hyperparameters that the space does not have are no reason.
     """
@@ -202,7 +204,7 @@ def _written(expression: Expression) -> str:
 
 
 class ResumedChildren:
-    """A sampler whose first proposals are the trials that go on.
+    """A sampler whose first proposals are the trials that continue.
 
     Args:
         sampler: Asked for all others.
@@ -228,7 +230,7 @@ class ResumedChildren:
         return Suggestion(one.params, RESUMED, {"run": one.run, "trial": one.trial, "from": one.source})
 
     def go_on(self, history: Sequence[TrialRecord]) -> Continuation | None:
-        """Returns which paused trial the sampler has go on, where it is one that chooses."""
+        """Returns which paused trial the sampler has continue, where it is one that chooses."""
         ask = getattr(self._sampler, "go_on", None)
         return None if ask is None else ask(self._without_foreign(history))
 

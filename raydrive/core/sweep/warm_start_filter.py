@@ -56,9 +56,9 @@ def prior_trials_of(
         space: The search space of the new run.
         run: Its id.
         uri: Its folder.
-        state: How it stands.
+        state: Its state.
         learns: Whether the new run's sampler learns from trials.
-        going_on: Trials of it that go on in the new run, and are no ancestors therefore: the new trial has their curve.
+        going_on: Trials of it that continue in the new run and so are not ancestors: the new trial has their curve.
         metric: What the new run optimises, perhaps by another value of a curve; None = as that run did.
     """
     prior_trials = []
@@ -66,7 +66,7 @@ def prior_trials_of(
     ignored: dict[str, None] = {}
     for trial in sweep.trials:
         if trial.number in going_on:
-            reasons["goes on as a trial of this run"] += 1
+            reasons["continues as a trial of this run"] += 1
             continue
         curve = array("d", sweep.curves.values(trial.number))
         params, _, extra = named(space, trial.params)

@@ -15,7 +15,7 @@ _LIMITS = {
     "max_duration_s": "limits.timeout",
     "trial_timeout_s": "limits.trial_timeout",
 }
-"""Limits that a sweep file has under ``limits``; the others stand under ``raydrive``."""
+"""Limits that a sweep file has under ``limits``; the others are under ``raydrive``."""
 _DERIVED = ("flags",)
 """Fields of a trial that follow from its search space."""
 
@@ -45,7 +45,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     """Returns where two patches of the same parts differ.
 
     Args:
-        before: ``limits``, ``policy``, ``sampling`` and ``trial`` as ``config.json`` has them, or some of it.
+        before: ``limits``, ``policy``, ``sampling``, ``trial`` and ``rules`` as ``config.json`` has them, or some.
         after: The same parts.
     """
     before, after, whole = dict(before), dict(after), []
@@ -77,6 +77,9 @@ def _flat(patch: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if name != "space" and value is not None:
             yield f"sampling_algorithm.{name}", _text(value)
     yield from _space(patch.get("sampling", {}).get("space"))
+    for name, rule in patch.get("rules", {}).items():
+        for key, value in (rule or {}).items():
+            yield f"raydrive.{name}.{key}", _text(value)
     for name, value in patch.get("trial", {}).items():
         if name == "resources":
             for key, amount in value.items():

@@ -18,7 +18,7 @@ from raydrive.core.sweep.warm_start_data import misfit
 from raydrive.core.user_classes import is_reference
 from raydrive.core.user_facts import Edited
 from raydrive.core.user_requests.changes import Change, changes
-from raydrive.core.user_requests.fixed import INSTEAD, LIMITS, TRIAL, refusal
+from raydrive.core.user_requests.fixed import INSTEAD, LIMITS, RULES, TRIAL, refusal
 
 _FIXED_RESOURCES = ("nodes", "processes_per_node", "strategy")
 """Of what processes a trial consists, and where: code of all of its trials relies on it."""
@@ -64,7 +64,7 @@ def planned_edit(sweep: Sweep, request: Mapping[str, Any], at: float) -> Planned
     if not patch:
         nothing = "an edit that changes nothing"
         raise ConfigError(
-            Problem("edit", nothing, "a value other than the run has", "raydrive history RUN shows edits.")
+            Problem("edit", nothing, "a value that differs from the run's", "raydrive history RUN shows edits.")
         )
     rejudge = bool(request.get("rejudge"))
     fact = Edited(at, revision + 1, patch, request.get("by", ""), rejudge)
@@ -76,8 +76,8 @@ def _stale(sweep: Sweep, expected: Any) -> Problem:
     since = [one.fact for one in sweep.steering.log if isinstance(one.fact, Edited) and one.fact.revision > expected]
     who = f", the last one by {since[-1].by}" if since and since[-1].by else ""
     found = f"{expected}, but the run has revision {sweep.steering.revision}"
-    allowed = f"the present revision: there were {len(since)} edits since{who}" if since else "the present revision"
-    return Problem("--expect-revision", found, allowed, "Look at raydrive history RUN, and edit again.")
+    allowed = f"the present revision: {len(since)} edits were made since{who}" if since else "the present revision"
+    return Problem("--expect-revision", found, allowed, "See raydrive history RUN, then edit again.")
 
 
 def _allowed(before: RunConfig, patch: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
@@ -93,6 +93,9 @@ def _allowed(before: RunConfig, patch: Mapping[str, Any]) -> tuple[dict[str, Any
         elif part in ("policy", "sampling") and isinstance(value, Mapping):
             kept[part] = dict(value)
             problems += _foreign_class(before, part, value)
+        elif part == "rules" and isinstance(value, Mapping):
+            kept[part] = dict(value)
+            problems += _fixed_rules(before, value)
         else:
             problems.append(refusal(part, show(value)))
     problems += _fixed_resources(before, kept.get("trial", {}).get("resources"))
@@ -106,14 +109,34 @@ def _foreign_class(before: RunConfig, part: str, record: Mapping[str, Any]) -> l
     if not is_reference(kind) or kind == present.get("type"):
         return []
     where = "early_termination.type" if part == "policy" else "sampling_algorithm.type"
-    allowed = "a type of raydrive's own, or the class that the run was submitted with: its code came with it"
+    allowed = (
+        "a type of raydrive's own, or the class that the run was submitted with, because its code is part of the run"
+    )
     return [Problem(where, show(kind), allowed, INSTEAD)]
+
+
+def _fixed_rules(before: RunConfig, wanted: Mapping[str, Any]) -> list[Problem]:
+    """Rules that cannot change, and what cannot of others."""
+    problems = [refusal(f"raydrive.{name}", show(wanted[name])) for name in wanted if name not in RULES]
+    repeats, notify = before.rules.repeats, before.rules.notify
+    given = wanted.get("repeats")
+    if "repeats" in wanted and (repeats is None or given is None):
+        problems.append(refusal("raydrive.repeats", "nothing" if given is None else f"{show(given)} in a run without"))
+    elif isinstance(given, Mapping) and repeats is not None and given.get("parameter", "seed") != repeats.parameter:
+        problems.append(refusal("raydrive.repeats.parameter", show(given.get("parameter", "seed"))))
+    if "notify" in wanted:
+        told = wanted["notify"]
+        if notify is None or not isinstance(told, Mapping):
+            problems.append(refusal("raydrive.notify", "nothing" if told is None else "a rule in a run without"))
+        else:
+            problems += [refusal(f"raydrive.notify.{key}", "another one") for key in told if key != "on"]
+    return problems
 
 
 def _fixed_resources(before: RunConfig, wanted: Mapping[str, Any] | None) -> list[Problem]:
     if not isinstance(wanted, Mapping):
         return []
-    why = "no change while a run goes on: its code relies on how many processes a trial has, and where"
+    why = "no change while a run is active: its code relies on the number and place of a trial's processes"
     return [
         Problem(f"raydrive.resources.{name}", show(wanted[name]), why, INSTEAD)
         for name in _FIXED_RESOURCES
@@ -161,7 +184,7 @@ def _space_problems(after: RunConfig) -> list[Problem]:
 
 
 def grid_total(sweep: Sweep, before: RunConfig, after: RunConfig) -> int | None:
-    """Returns the limit of trials for a grid that ran whole and goes on with another product; None for others.
+    """Returns the limit of trials for a grid that ran whole and continues with another product; None for others.
 
     Args:
         sweep: The run.
@@ -184,7 +207,7 @@ def _only_changes(before: RunConfig, after: RunConfig, patch: Mapping[str, Any])
     old, new = parts_of(before, patch), parts_of(after, patch)
     kept: dict[str, Any] = {}
     for part, value in new.items():
-        if part in ("limits", "trial"):
+        if part in ("limits", "trial", "rules"):
             fields = {key: one for key, one in value.items() if one != old[part][key]}
             if fields:
                 kept[part] = fields
@@ -203,20 +226,30 @@ def effect_of(patch: Mapping[str, Any], rejudge: bool) -> str:
     if "sampling" in patch:
         parts.append("the search space and sampling from the next trial on")
     if patch.get("trial", {}).keys() - {"flags"}:
-        parts.append("what trials run with from the next attempt on: running ones keep what they have")
+        parts.append("the settings of trials from their next attempt on; running attempts keep theirs")
+    parts += [_RULES_FROM[name] for name in RULES if name in patch.get("rules", {})]
     return "; ".join(parts) or "now"
+
+
+_RULES_FROM = {
+    "finish_when": "what ends the run now",
+    "on_oom": "out of memory from the next attempt that ends",
+    "repeats": "repeats from the next trial on",
+    "notify": "notices from the next one on",
+}
+"""When a rule takes effect."""
 
 
 def _notes(sweep: Sweep, after: RunConfig, patch: Mapping[str, Any]) -> Iterator[str]:
     total, running = after.limits.max_total_runs, len(sweep.open_trials)
     if "limits" in patch:
         if total <= len(sweep.trials) and sweep.finished is None:
-            yield f"the run has {len(sweep.trials)} trials already: it ends when those that are open have ended"
+            yield f"the run has {len(sweep.trials)} trials already: it ends when the open ones have ended"
         if after.limits.max_concurrent_runs < running:
             most = after.limits.max_concurrent_runs
-            yield f"{running} trials are open, and go on; new ones wait until fewer than {most} are"
+            yield f"{running} trials are open and continue; new ones wait until fewer than {most} are open"
     if "sampling" in patch:
         space = after.sampling.space
         outside = sum(bool(misfit(space, trial.params)) for trial in sweep.trials)
         if outside:
-            yield f"{outside} of {len(sweep.trials)} trials lie outside the new space: they teach its sampling nothing"
+            yield f"{outside} of {len(sweep.trials)} trials are outside the new space: its sampling ignores them"

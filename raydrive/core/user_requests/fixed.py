@@ -1,4 +1,4 @@
-"""What of a run cannot change while it goes on: why, and what to do instead."""
+"""What of a run cannot change while it continues: why, and what to do instead."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from raydrive.core.errors import Problem
 INSTEAD = "Start a new run that learns from this one: raydrive.warm_start in its sweep file names it."
 CHANGEABLE = (
     "limits, early_termination, sampling_algorithm, search_space, and of raydrive: resources, max_attempts, "
-    "max_losses, first_failures, strict, grace_s, keep_checkpoints, log_limit, lease_s, storage_patience_s"
+    "max_losses, first_failures, strict, grace_s, keep_checkpoints, log_limit, lease_s, storage_patience_s, "
+    "finish_when, on_oom, repeats, notify.on"
 )
 """In the words of a sweep file."""
 LIMITS = (
@@ -17,16 +18,25 @@ LIMITS = (
 """Fields of ``Limits`` that an edit may change."""
 TRIAL = ("resources", "grace_s", "keep_checkpoints", "log_limit", "lease_s", "storage_patience_s", "flags")
 """Fields of ``TrialSpec`` that an edit may change; ``flags`` follow from the search space."""
+RULES = ("finish_when", "on_oom", "repeats", "notify")
+"""Rules of ``RunRules`` that an edit may change."""
 _WHY = (
-    ("objective", "its trials were ranked, and stopped, by the metric, goal and value that it began with"),
-    ("metric", "its trials were ranked, and stopped, by the metric, goal and value that it began with"),
+    ("objective", "its trials were ranked and stopped by the metric, goal and value that it started with"),
+    ("metric", "its trials were ranked and stopped by the metric, goal and value that it started with"),
     ("trial", "its trials would not be comparable: those before ran other code"),
     ("code", "its trials would not be comparable: those before ran other code"),
     ("inputs", "its trials would not be comparable: those before read other data"),
     ("outputs", "its trials would not be comparable: those before wrote other files"),
     ("raydrive.seed", "what it draws next follows from its seed and from the numbers of its trials"),
     ("raydrive.warm_start", "what earlier runs brought was copied into it before its first trial"),
-    ("raydrive.resume_child_runs", "trials of earlier runs that go on were its first ones"),
+    ("raydrive.resume_child_runs", "trials of earlier runs that continue were its first ones"),
+    (
+        "raydrive.notify",
+        "a command or an address may hold a secret, and all readers see an edit in the journal",
+    ),
+    ("raydrive.repeats", "each of its trials has, or lacks, a value of the parameter by which repeats differ"),
+    ("raydrive.population", "its members have trained, and were exchanged, by the rules that it started with"),
+    ("raydrive.track", "its trackers were told of it from its first trial on, by processes that started with it"),
     ("experiment_name", "its folder is named by it"),
 )
 """Beginnings of keys of a sweep file that are fixed, and why."""
@@ -39,7 +49,9 @@ def refusal(key: str, found: str) -> Problem:
         key: Of a sweep file, with dots.
         found: What it was to be.
     """
+    if key.startswith("raydrive.points"):
+        return Problem(key, found, "no change while a run is active", "raydrive add RUN has configurations tried next.")
     for begin, why in _WHY:
         if key == begin or key.startswith(f"{begin}."):
-            return Problem(key, found, f"no change while a run goes on: {why}", INSTEAD)
+            return Problem(key, found, f"no change while a run is active: {why}", INSTEAD)
     return Problem(key, found, f"a change of {CHANGEABLE}", INSTEAD)

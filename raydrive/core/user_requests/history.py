@@ -81,11 +81,11 @@ def _text(fact: UserFact) -> str:
         case Retried():
             return "from its start" if fact.fresh else "from its last checkpoint"
         case RunPaused():
-            scope = "running trials paused, too" if fact.now else "running trials went on"
+            scope = "running trials also paused" if fact.now else "running trials continued"
             return f"{fact.why}; {scope}" if fact.why else scope
         case StopAsked():
             return stop_text(fact)
-    return "the run went on"
+    return "the run continued"
 
 
 def _origin(details: Mapping[str, Any]) -> str:
@@ -103,7 +103,7 @@ def paused_text(sweep: Sweep) -> str:
         return ""
     by = f" by {paused.by}" if paused.by else ""
     why = f" ({paused.why})" if paused.why else ""
-    return f"paused{by}{why}: nothing further is started until raydrive unpause"
+    return f"paused{by}{why}: no further trial is started until raydrive unpause"
 
 
 def notices(sweep: Sweep) -> list[str]:
@@ -116,5 +116,5 @@ def notices(sweep: Sweep) -> list[str]:
         numbers = ", ".join(map(str, sorted(steering.retries)))
         found.append(f"to be tried again: trial{'s' * (len(steering.retries) > 1)} {numbers}")
     if sweep.finished is not None and steering.reopens:
-        found.append("what was changed since its end takes effect when it goes on: raydrive resume")
+        found.append("what was changed since its end takes effect when the run is resumed: raydrive resume")
     return found

@@ -12,7 +12,7 @@ from raydrive.core.space.search_space import Space
 from raydrive.core.views.portable_values import json_text, whole_text
 
 MOST_STEPS = 12
-"""A numeric choice of so many values or fewer is drawn as equal steps, so that 16, 32, 64, 128 do not crowd."""
+"""A numeric choice of this many values or fewer is drawn as equal steps, so that 16, 32, 64, 128 do not crowd."""
 MOST_CATEGORIES = 200
 
 

@@ -49,7 +49,7 @@ def rule_states(sweep: Sweep, now: float) -> list[RuleState]:
 
     Args:
         sweep: The run.
-        now: Seconds since the epoch; for a run that is over, the time of its last fact counts.
+        now: Seconds since the epoch; for a run that has ended, the time of its last fact counts.
     """
     rules = sweep.config.rules.finish_when
     if rules is None:

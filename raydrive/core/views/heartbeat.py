@@ -1,6 +1,6 @@
-"""A driver's heartbeat: what ``driver.json`` holds, read whatever stands there.
+"""A driver's heartbeat: what ``driver.json`` holds, read whatever is there.
 
-It is no part of the record. A damaged one is worth nothing and harms nothing; the next one follows in two seconds.
+It is not a part of the record. A damaged one is worth nothing and harms nothing; the next one follows in two seconds.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from zlib import crc32
 
+from raydrive.core.numbers import is_number
+
 TURN = "until another trial of this run ends"
 """How the reason begins why a trial waits, where the run's own trials use what it needs: nothing is wrong then."""
-DAMAGED = "driver.json is damaged; a driver that is alive writes it again within seconds"
+DAMAGED = "driver.json is damaged; a live driver rewrites it within seconds"
 _CHECKSUM = "checksum"
 _TEXTS = ("state", "address", "actor", "trouble", "notice")
 _COUNTS = ("epoch", "entries", "pid")
@@ -41,11 +43,13 @@ class Heartbeat:
     waiting: Mapping[str, str] = field(default_factory=dict)
     """Why trials wait, by their numbers."""
     trouble: str = ""
-    """What keeps the driver from going on."""
+    """What keeps the driver from continuing."""
     notice: str = ""
     """What its user must not miss."""
     telling: bool = False
     """Whether notices of the run's end are still on their way."""
+    gpu_use: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What trials use of their GPUs now, by their numbers: ``gpu_percent``, ``gpu_memory_bytes``."""
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Heartbeat:
@@ -55,6 +59,7 @@ class Heartbeat:
         known |= {name: _count(found.get(name)) for name in _COUNTS}
         known["waiting"] = {str(k): _text(v) for k, v in waiting.items()} if isinstance(waiting, dict) else {}
         known["telling"] = found.get("telling") is True
+        known["gpu_use"] = _use(found.get("gpu_use"))
         return cls(at=_seconds(found.get("at")), **known)
 
     def __bool__(self) -> bool:
@@ -100,6 +105,16 @@ def parse_heartbeat(raw: bytes | None) -> Heartbeat:
 
 def _checksum(view: Mapping[str, Any]) -> str:
     return f"{crc32(json.dumps(dict(view), sort_keys=True).encode()):08x}"
+
+
+def _use(value: object) -> dict[str, dict[str, float]]:
+    """Numbers by name of each trial; what is none is left out."""
+    rows = value.items() if isinstance(value, dict) else ()
+    return {
+        str(trial): {str(name): float(one) for name, one in row.items() if is_number(one)}
+        for trial, row in rows
+        if isinstance(row, dict)
+    }
 
 
 def _seconds(value: object) -> float:

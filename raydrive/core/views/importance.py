@@ -29,7 +29,7 @@ _LEAST_R2 = 0.1
 _DOUBT = 3.0
 """Trials; this over their number is added to ``_LEAST_R2``, as few trials of pure noise reach more by chance."""
 _TOGETHER = 0.1
-"""Share of the differences that only combinations explain from which on they are told."""
+"""Share of the differences that only combinations explain from which on they are reported."""
 _SURE = 0.5
 """R^2 below which they are not: much noise looks like combinations."""
 
@@ -84,7 +84,7 @@ def importance(space: Space, model: Surrogate) -> tuple[Array, Array, float]:
 
 
 def known_enough(explained: float, trials: int) -> bool:
-    """Tells whether a model knows enough of a function for figures.
+    """Returns whether a model knows enough of a function for figures.
 
     Args:
         explained: Its R^2 on trials that it has not seen.
@@ -105,7 +105,7 @@ def _why_none(names: list[str], values: Array) -> str:
 def _unknown(trials: int) -> str:
     return (
         f"what the {trials} trials with a value show does not predict the value of another trial; "
-        "more trials may tell, or none of the hyperparameters matters within its range"
+        "more trials may help, or none of the hyperparameters matters within its range"
     )
 
 

@@ -16,7 +16,7 @@ from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.summary import summarize
 
 BEST_EVERY_S = 60.0
-"""New bests are told no more often; the latest one is."""
+"""Least seconds between two notices of a new best; the latest one is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Notice:
 
 
 class NoticeMaker:
-    """Finds out what is to be told of a run that goes on.
+    """Finds out what is to be reported of a run that continues.
 
     Args:
         rule: Of what.
@@ -52,7 +52,7 @@ class NoticeMaker:
         self._told_at: float | None = None
 
     def after(self, decisions: Iterable[Decision], now: float) -> list[Notice]:
-        """Returns what is to be told after some decisions; mostly nothing.
+        """Returns what is to be reported after some decisions; mostly nothing.
 
         Args:
             decisions: What was decided and recorded since the last call.
@@ -68,8 +68,13 @@ class NoticeMaker:
             found.append(self._notice(BEST, now))
         return found
 
+    def follow(self, sweep: Sweep) -> None:
+        """Takes the run as it stands now, after an edit: by its configuration other events may be told."""
+        rule = sweep.config.rules.notify
+        self._sweep, self._on = sweep, () if rule is None else rule.on
+
     def interrupted(self, why: str, now: float) -> list[Notice]:
-        """Returns what is to be told when the driver ends and the run does not."""
+        """Returns what is to be reported when the driver ends and the run does not."""
         return [self._notice(INTERRUPTED, now, why)] if INTERRUPTED in self._on else []
 
     def _is_due(self, now: float) -> bool:

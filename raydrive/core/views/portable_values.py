@@ -131,7 +131,7 @@ class Names:
 
 
 def cut(text: str, longest: int, told: Callable[[], Any]) -> str:
-    """Returns a text of at most so many characters, the end cut off; ``told`` is called if it was."""
+    """Returns a text of at most this many characters, the end cut off; ``told`` is called if it was."""
     if len(text) <= longest:
         return text
     told()

@@ -1,10 +1,11 @@
 """What early termination saved: how long the trials that a policy stopped would have trained on.
 
 How a stopped trial would have gone on is unknown, so this is an estimate with a bound. It is made of times between
-reports, for what a trial spends before its first one (imports, data) is no pace. For a trial stopped after L intervals:
+reports, for what a trial spends before its first one (imports, data) is not a pace. For a trial stopped after L
+intervals:
 
     rest   = mean of N - L, for a length N > L from the Kaplan-Meier distribution of the lengths of all trials (one that
-             was stopped is no shorter than it is); 0 when no completed trial is longer
+             was stopped is not a shorter than it is); 0 when no completed trial is longer
     pace   = w own + (1 - w) usual,  w = t / (t + s)
     saved  = rest * pace
 
@@ -42,7 +43,7 @@ Z_90 = 1.645
 SHARED = 0.15
 """Relative deviation that all paces of a run share beside what was measured."""
 SELECTED = 0.5
-"""Trials that were stopped are no random sample: their mean may be off by so many deviations between trials."""
+"""Trials that were stopped are no random sample: their mean may be off by this many deviations between trials."""
 PRIOR_WEIGHT, PRIOR_DEVIATION = 1.0, 0.5
 """Number of trials that the belief counts as, that paces differ by this deviation of their logarithms."""
 UNKNOWN_VARIATION = 0.5
@@ -52,7 +53,7 @@ LENGTH_DEVIATION = 0.2
 FEW = 3
 """Where fewer trials have completed, the usual pace is no more than that of all trials."""
 OUTLYING = 3.0
-"""No pace counts as more than so many times the median: a laptop may have slept."""
+"""No pace counts as more than this many times the median: a laptop may have slept."""
 LEAST_PACE_S, MOST_PACE_S = 1e-6, 1e9
 NOT_COMPLETED = "no trial has completed"
 NOT_TIMED = "no completed trial has logged the metric twice in one attempt"
@@ -75,7 +76,7 @@ class Saving:
     stopped: int
     """Trials the policy stopped."""
     intervals: int | None
-    """About so many intervals were not trained; None when nothing tells."""
+    """About this many intervals were not trained; None when nothing tells."""
     span: Span | None
     """Training time not spent; None when nothing tells."""
     share: float

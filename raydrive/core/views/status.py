@@ -1,4 +1,4 @@
-"""How a run stands: one rule, from the end of its journal and its driver's last heartbeat.
+"""The status of a run, derived from the end of its journal and its driver's last heartbeat.
 
 | journal | heartbeat | status | live |
 |---|---|---|---|
@@ -29,7 +29,7 @@ NOT_RESPONDING = "NotResponding"
 SILENT_S = 30.0
 """Seconds without a heartbeat after which a driver counts as silent."""
 AT_REST = (INTERRUPTED, NOT_RESPONDING, DAMAGED)
-"""A run that is not over and does not go on by itself."""
+"""A run that is not over and does not continue by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class RunStatus:
     """Seconds since the epoch: the time asked for, or until which a driver worked on the run."""
     summary: Summary
     beat: Heartbeat
-    """The driver's last one; empty for a run that is over."""
+    """The driver's last one; empty for a run that has ended."""
 
     @property
     def interrupted(self) -> bool:
@@ -80,7 +80,7 @@ class RunStatus:
 def is_interrupted(state: str) -> bool:
     """Returns whether the open trials of a run of this status count as interrupted.
 
-    Not those of one that is not responding: they may go on.
+    Not those of one that is not responding: they may continue.
     """
     return state in (INTERRUPTED, DAMAGED)
 
@@ -144,13 +144,13 @@ def missing(due: int, entries: int) -> str:
     what = "1 entry is" if lost == 1 else f"{lost} entries are"
     return (
         f"{what} missing at the end of the journal: its driver had recorded {due}, {entries} are there. "
-        "Hint: restore the journal from a backup of the storage, or go on without them: "
+        "Hint: restore the journal from a backup of the storage, or resume without them: "
         f"raydrive resume RUN --up-to {entries}"
     )
 
 
 def run_status(sweep: Sweep, beat: Heartbeat, now: float, *, damaged: bool = False) -> RunStatus:
-    """Returns how a run stands; the clock of one that is over, or whose driver is gone, stands still.
+    """Returns the state of a run; the clock of one that has ended, or whose driver is gone, stands still.
 
     Args:
         sweep: The run.

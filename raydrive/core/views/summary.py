@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from raydrive.core.config.trial_spec import Metric
@@ -18,7 +19,7 @@ from raydrive.core.views.savings import Saving, saving
 _SIZE = re.compile(r" \([0-9.]+ (?:bytes?|[kMGT]B)(?:, [0-9]+ files?)?\)")
 _REACHED = re.compile(r"max_total_runs of (\d+) reached")
 INTERRUPTED = "Interrupted"
-"""A run whose driver was interrupted, and its trials that were open then: ``raydrive resume`` goes on with them.
+"""A run whose driver was interrupted, and its trials that were open then: ``raydrive resume`` continues with them.
 
 The driver's heartbeat has it, the journal has not: readers pass it to the functions below."""
 TRIAL_STATES = (QUEUED, RUNNING, INTERRUPTED, PAUSED, COMPLETED, CANCELED, FAILED)
@@ -40,12 +41,13 @@ class Row:
     seconds: float | None
     """Training time of all attempts so far; None before the first began."""
     why: str
-    """Why it ended or is paused; of one at work, why a policy let it go on, or a notice of where it was lost."""
+    """Why it ended or is paused; of one at work, why a policy let it continue, or a notice of where it was lost."""
     attempt: int
     node: str
     gpus: str
     usage: Mapping[str, float]
-    """What its last attempt used of its GPUs: ``gpu_percent``, ``gpu_memory_bytes``; empty = not known."""
+    """What it uses of its GPUs while it trains, else what its last attempt has used: ``gpu_percent``,
+    ``gpu_memory_bytes``; empty = not known."""
     nodes: tuple[str, ...]
     """Host names by node rank, of a trial over several nodes; empty = one node."""
     losses: int
@@ -76,7 +78,7 @@ class Summary:
 
     @property
     def done(self) -> int:
-        """Trials that are over: what "so many of ``max_total_runs``" means wherever it is said."""
+        """Trials that have ended: what "so many of ``max_total_runs``" means wherever it is said."""
         return sum(self.counts[state] for state in (COMPLETED, CANCELED, FAILED))
 
 
@@ -85,7 +87,7 @@ def summarize(sweep: Sweep, now: float, *, interrupted: bool = False) -> Summary
 
     Args:
         sweep: The run.
-        now: Seconds since the epoch; the time of the last fact for a run that is over.
+        now: Seconds since the epoch; the time of the last fact for a run that has ended.
         interrupted: Whether its driver was: then no trial trains or waits for room.
     """
     at = sweep.last_at if sweep.finished else now
@@ -112,7 +114,7 @@ def summarize(sweep: Sweep, now: float, *, interrupted: bool = False) -> Summary
 
 
 def _in_words(why: str) -> str:
-    """Returns why a run is over: where its journal has the name of a limit in HyperDrive's SDK v1, in words."""
+    """Returns why a run has ended: where its journal has the name of a limit in HyperDrive's SDK v1, in words."""
     reached = _REACHED.fullmatch(why)
     if reached is None:
         return why
@@ -120,7 +122,7 @@ def _in_words(why: str) -> str:
 
 
 def best_notice(sweep: Sweep, checkpoints: Mapping[int, str]) -> str:
-    """Says that the best trial went on after its best interval, and which checkpoint is of that; empty if it did not.
+    """Returns a sentence if the best trial continued after its best interval, with its checkpoint; empty if it did not.
 
     Args:
         sweep: The run.
@@ -130,7 +132,7 @@ def best_notice(sweep: Sweep, checkpoints: Mapping[int, str]) -> str:
     if best is None or not sweep.curves.by_best or sweep.curves.length(best.trial) <= best.interval:
         return ""
     trial, last = sweep.trials[best.trial], sweep.curves.length(best.trial)
-    went = "is now at" if trial.open else "went on to"
+    went = "is now at" if trial.open else "continued to"
     text = f"the best value is that of interval {best.interval}, but trial {best.trial} {went} interval {last}: "
     text += "its latest files in outputs/ are of the later interval; "
     known = checkpoints.get(best.interval)
@@ -149,7 +151,28 @@ def seconds_of(trial: Trial, now: float) -> float | None:
     return trial.trained_s + max(0.0, now - trial.began_at)
 
 
-def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) -> Row:
+def usage_of(
+    trial: Trial, live: Mapping[str, Mapping[str, float]], *, interrupted: bool = False
+) -> Mapping[str, float]:
+    """Returns what a trial uses of its GPUs, as in ``Row.usage``.
+
+    Args:
+        trial: The trial.
+        live: ``Heartbeat.gpu_use``.
+        interrupted: Whether the run's driver was.
+    """
+    found = live.get(str(trial.number)) if state_of(trial, interrupted) == RUNNING else None
+    return found or trial.usage
+
+
+def row(
+    sweep: Sweep,
+    trial: Trial,
+    now: float,
+    *,
+    interrupted: bool = False,
+    gpu_use: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
+) -> Row:
     """Returns one trial as a table row.
 
     Args:
@@ -157,6 +180,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         trial: One of its trials.
         now: Seconds since the epoch.
         interrupted: Whether the run's driver was.
+        gpu_use: ``Heartbeat.gpu_use``: what trials use of their GPUs now.
     """
     return Row(
         number=trial.number,
@@ -171,7 +195,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         attempt=trial.attempt,
         node=trial.node,
         gpus=trial.gpus,
-        usage=trial.usage,
+        usage=usage_of(trial, gpu_use, interrupted=interrupted),
         nodes=trial.nodes,
         losses=trial.losses,
         changes=None if sweep.config.rules.population is None else changes_json(sweep.changes.get(trial.number, ())),
@@ -180,8 +204,8 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
 
 
 def _while_open(trial: Trial) -> str:
-    """What is to be known of a trial that goes on."""
-    promoted = f"went on after a pause: {trial.launch.why}" if trial.launch is not None and trial.launch.why else ""
+    """What is to be known of a trial that continues."""
+    promoted = f"continued after a pause: {trial.launch.why}" if trial.launch is not None and trial.launch.why else ""
     return "; ".join(filter(None, [promoted, losses_text(trial)]))
 
 
@@ -192,20 +216,20 @@ def notices(sweep: Sweep, most: int = 3) -> list[str]:
 
     Args:
         sweep: The run.
-        most: So many at most, those first that were lost most often.
+        most: At most this many, those first that were lost most often.
     """
     lost = sorted((trial for trial in sweep.trials if trial.losses > 1), key=lambda trial: -trial.losses)
     return [*_no_checkpoint(sweep), *(f"trial {trial.number} was {losses_text(trial)}" for trial in lost[:most])]
 
 
 def _no_checkpoint(sweep: Sweep) -> list[str]:
-    """A notice as long as a trial trains on beyond the interval of its pause, and nothing was ever saved."""
+    """A notice as long as a trial keeps training beyond the interval of its pause, and nothing was ever saved."""
     for trial in sweep.open_trials:
         pause = trial.pause
         if pause is None or trial.stop_by or sweep.curves.length(trial.number) < 2 * pause.interval:
             continue
         if not any(one.checkpoint for one in sweep.trials):
-            text = "trains on: no trial has saved a checkpoint yet (run.save_checkpoint(folder))"
+            text = "keeps training: no trial has saved a checkpoint yet (run.save_checkpoint(folder))"
             return [f"trial {trial.number} is to pause since interval {pause.interval} and {text}"]
     return []
 
@@ -242,7 +266,7 @@ def ranked(sweep: Sweep, *, top: int = 0) -> list[Trial]:
 
     Args:
         sweep: The run.
-        top: So many at most; 0 = all.
+        top: At most this many; 0 = all.
     """
     sign = -1.0 if sweep.config.metric.maximize else 1.0
 
@@ -281,7 +305,7 @@ def best_among(sweep: Sweep, metric: Metric, left_out: Container[str] = ()) -> i
 def row_json(item: Row) -> dict[str, Any]:
     """Returns a row as a flat JSON object; parameters as ``param_<name>``, as HyperDrive's widget names them.
 
-    What trials are ranked by stands under its name: ``best`` and ``last`` are there always, ``mean_last_5`` where it is
+    What trials are ranked by is under its name: ``best`` and ``last`` are there always, ``mean_last_5`` where it is
     the objective.
     """
     out: dict[str, Any] = {"trial": item.number, "state": item.state}

@@ -91,7 +91,7 @@ class Surrogate:
     def predictive_r2(self) -> float:
         """Returns the share of the trials' variance that the model predicts of trials that it has not seen.
 
-        Cross-validated over ``_FOLDS`` parts, the process fitted anew without each. With its hyperparameters kept, as
+        Cross-validated over ``_FOLDS`` parts, the process fitted again without each. With its hyperparameters kept, as
         in the closed form of leaving one out (Rasmussen & Williams 2006, eq. 5.12), 20 trials of pure noise reach 0.5.
         Values are on the model's scale, where a diverged trial is near. 1 = all; 0 or less = no better than the mean.
         """
@@ -111,7 +111,7 @@ class Surrogate:
         return 1.0 - float(weight @ missed**2) / whole if whole > 0.0 else 0.0
 
     def _seen(self, rows: Array) -> Array:
-        # What becomes active along the way stands in its middle.
+        # What becomes active along the way is in its middle.
         return self._features.features(self._features.tidy(np.nan_to_num(rows, nan=0.5)))
 
     def _back(self, values: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What a user of a run has to hear first: that its trials fail, time out, or log another metric."""
+"""Problems to show first: that trials fail, time out, or log another metric."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Trouble:
     bad: int
     """How many of them failed or ran out of time."""
     over: int
-    """How many trials are over."""
+    """How many trials have ended."""
     text: str
     """One sentence: how many did what, and why one of them did."""
     count_text: str
@@ -33,12 +33,12 @@ class Trouble:
 
     @property
     def mostly(self) -> bool:
-        """Whether at least half of the trials that are over failed or ran out of time."""
+        """Whether at least half of the trials that have ended failed or ran out of time."""
         return 2 * self.bad >= self.over
 
 
 def trouble_of(sweep: Sweep) -> Trouble | None:
-    """Returns what is to be told of trials that failed or ran out of time; None where none did."""
+    """Returns what is to be reported of trials that failed or ran out of time; None where none did."""
     if not sweep.count[FAILED] and sweep.limits.trial_timeout_s is None:
         return None  # nearly always: the trials need not be looked at
     bad = [trial for trial in sweep.trials if trial.state == FAILED or _is_late(trial)]
@@ -83,7 +83,7 @@ def _is_late(trial: Trial) -> bool:
 def _count_text(failed: int, late: int, over: int, limit_s: float | None) -> str:
     bad = failed + late
     if over == 1:
-        which = "the only trial that is over"
+        which = "the only trial that has ended"
     else:
         which = f"all {over} trials" if bad == over else f"{bad} of {over} trials"
     limit = "" if limit_s is None else f" after {duration_text(limit_s)} (trial_timeout)"

@@ -28,7 +28,7 @@ MOST_POINTS = 2048
 """Points of A, and of B."""
 FEWEST_POINTS = 256
 _AT_MOST = 24_000
-"""Values of the function in all, as long as there are ``FEWEST_POINTS``."""
+"""Values of the function in total, as long as there are ``FEWEST_POINTS``."""
 _EQUAL = 1e-13
 """Differences, in parts of the largest value, below which a function is a constant."""
 _FENCE = 3.0

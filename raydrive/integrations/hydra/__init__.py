@@ -1,1 +1,1 @@
-"""Hydra's sweeper: `hydra/sweeper=raydrive`; the plugin that Hydra finds stands in `hydra_plugins`."""
+"""Hydra's sweeper: `hydra/sweeper=raydrive`; the plugin that Hydra finds is in `hydra_plugins`."""

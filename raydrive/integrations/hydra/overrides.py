@@ -36,7 +36,7 @@ class Sweeps:
 
 @dataclass
 class _Reader:
-    """Collects what is wrong with overrides, so that all of it is told at once."""
+    """Collects what is wrong with overrides, so that all of it is reported at once."""
 
     ordered: bool
     """Whether whole numbers are drawn as numbers; a grid has them as a choice."""
@@ -119,5 +119,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(one) for one in value]
     if isinstance(value, Mapping):
-        raise ValueError(f"a mapping is no option here; allowed: {_ALLOWED}")
+        raise ValueError(f"a mapping is not an option here; allowed: {_ALLOWED}")
     return value

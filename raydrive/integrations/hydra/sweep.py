@@ -44,7 +44,7 @@ def sweep(
     """Runs a Hydra program as the trials of a run, waits, and returns the run.
 
     Args:
-        settings: What stands below ``hydra.sweeper``.
+        settings: What is below ``hydra.sweeper``.
         arguments: Overrides of the command line.
         context: Hydra's loader and callbacks.
         task: The task function.

@@ -24,6 +24,7 @@ from raydrive.context import Run
 from raydrive.context import current as context_of_trial
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.integrations.hydra.overrides import override_of
+from raydrive.runtime.fork_server.return_value import send_returned
 
 MOST_BYTES = 10_000_000
 """Bytes of the configuration files of a program."""
@@ -75,7 +76,9 @@ class HydraTrial:
         if not isinstance(result, float | int) or isinstance(result, bool):
             return OmegaConf.to_container(result) if OmegaConf.is_config(result) else result
         logged = context_of_trial().metrics.get(self.metric, [])
-        if not logged or logged[-1] != result:  # the last value once more is no new interval
+        if not logged and not run.offline:  # perhaps it continued from its last epoch
+            send_returned({self.metric: result})
+        elif not logged or logged[-1] != result:  # the last value once more is not a new interval
             run.log(self.metric, result)
         return None
 
@@ -111,7 +114,7 @@ def configuration_files(search_path: ConfigSearchPath) -> dict[int, dict[str, by
         for file in _yaml_files(root):
             left -= file.stat().st_size
             if left < 0:
-                fix = "Keep configuration files in a folder of their own: @hydra.main(config_path='conf')."
+                fix = "Keep configuration files in a separate folder: @hydra.main(config_path='conf')."
                 raise ConfigError(
                     Problem("config_path", f"{root} with more than {MOST_BYTES:,} bytes of YAML", "less", fix)
                 )

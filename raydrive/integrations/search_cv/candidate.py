@@ -40,7 +40,7 @@ Result = dict[str, Any]
 
 @dataclass
 class _Progress:
-    """What a candidate goes on from: the results so far, and the estimators of the folds."""
+    """What a candidate continues from: the results so far, and the estimators of the folds."""
 
     done: int = 0
     """Folds or epochs that are done."""

@@ -47,7 +47,7 @@ def evaluated(
     train: bool,
     error_score: float,
 ) -> Evaluated:
-    """Returns the candidates of a run that is over.
+    """Returns the candidates of a run that has ended.
 
     Args:
         sweep: The run.

@@ -105,7 +105,7 @@ class _Search(BaseSearchCV):
             raise ValueError("No fits were performed. Was the CV iterator empty?")
         if self.max_iters is not None and not hasattr(self.estimator, "partial_fit"):
             found = f"{self.max_iters} for a {type(self.estimator).__name__}, which has no partial_fit"
-            raise ConfigError(Problem("max_iters", found, "None, or an estimator with partial_fit", "Leave it out."))
+            raise ConfigError(Problem("max_iters", found, "None, or an estimator with partial_fit", "Remove it."))
         data = SharedData(X, y, splits, dict(routed.estimator.fit), dict(routed.scorer.score))
         tried = self._evaluate(data, scorers)
         _warn_or_raise_about_fit_failures(tried.out, self.error_score)
@@ -217,7 +217,7 @@ class RaydriveSearchCV(_Search):
         max_concurrent_runs: Candidates at a time; None = as many as this machine has CPUs for.
         resources: What one candidate reserves, as ``Resources`` or a dict; None = one CPU.
         storage: Folder or URI below which runs are kept; None = ``RAYDRIVE_STORAGE``, then ``~/raydrive``. X and y are
-            there, too, until the search is over.
+            there, too, until the search has ended.
         address: Ray address; None = the connected cluster, ``RAY_ADDRESS``, then an embedded one. ``inline`` = no
             Ray: one candidate after the other in this process, and no record.
         random_state: As for ``RandomizedSearchCV``.

@@ -1,7 +1,7 @@
 """What all candidates are fitted on, once: a file below the storage, which each node maps into memory read-only.
 
 Trials of one node share the pages of that file; what they copy out of it for a fold is their own. From a storage that
-is no file system each node fetches the file once.
+is not a file system each node fetches the file once.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def stored(data: SharedData, storage: str | os.PathLike[str]) -> Iterator[Stored
     """
     folder = open_folder(storage).child(_FOLDER, secrets.token_hex(8))
     if "***" in redact(folder.uri):
-        fix = "Give them by the environment or the machines' own identity: the file's address is recorded with the run."
-        raise ConfigError(Problem("storage", redact(os.fspath(storage)), "a URI without keys and passwords", fix))
+        fix = "Set credentials in the environment or use the machines' identity: the URI is recorded with the run."
+        raise ConfigError(Problem("storage", redact(os.fspath(storage)), "a URI without keys or passwords", fix))
     keep = False
     try:
         if folder.local_path is not None:

@@ -123,7 +123,7 @@ def _one(raw: Mapping[Any, Any], where: str, place: str, order: bool) -> tuple[d
     expressions, decoders, problems = dict[str, Any](), Decoders(), list[Problem]()
     for name in sorted(raw, key=str) if order else raw:
         if not isinstance(name, str):
-            problems.append(Problem(where, f"the name {show(name)}", "names of parameters: text"))
+            problems.append(Problem(where, f"the name {show(name)}", "strings as names of parameters"))
             continue
         try:
             expressions[name], decoder = _expression(raw[name], f"{where}[{name!r}]")

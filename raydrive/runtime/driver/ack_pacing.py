@@ -1,4 +1,4 @@
-"""How long acknowledgements are delayed, so that one call carries many reports.
+"""Delay of acknowledgements, so that one call carries many reports.
 
 A call costs the driver about 0.4 ms of CPU whatever it carries, a report in it about 0.01 ms. A trial actor has one
 batch in flight and gathers what is logged meanwhile: an answer that comes later makes the next batch larger. Nothing

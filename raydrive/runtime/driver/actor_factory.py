@@ -71,7 +71,7 @@ class TrialActorFactory:
             **({"num_cpus": 0} if self._hands_on else actor_options(resources)),
             "max_restarts": 0,
             "max_task_retries": 0,
-            # Detached and named: it outlives the driver's process, and the next driver finds it and goes on with it.
+            # Detached and named: it outlives the driver's process, and the next driver finds it and continues it.
             "lifetime": "detached",
             "namespace": NAMESPACE,
         }
@@ -103,7 +103,7 @@ class TrialActorFactory:
         return actor
 
     def kill(self, actor: Any) -> None:
-        """Kills an actor, with those of the trial's other nodes; one that is gone is no error."""
+        """Kills an actor, with those of the trial's other nodes; one that is gone is not an error."""
         with contextlib.suppress(RayError, ValueError):
             ray.kill(actor, no_restart=True)
         if self._groups is not None:
@@ -176,7 +176,7 @@ def prestart_first_actor(
         secrets: Values of the trials' secrets by name.
 
     Returns:
-        What has asked, for the driver to go on with; None where that went wrong.
+        What has asked, for the driver to continue with; None where that went wrong.
     """
     with contextlib.suppress(Exception):
         config = json.loads(RunLayout.open(uri).read_config())

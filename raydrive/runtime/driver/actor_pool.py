@@ -27,6 +27,7 @@ from raydrive.core.sweep.state import Trial
 from raydrive.runtime.actor_errors import answer, is_loss, reason, until_known
 from raydrive.runtime.driver.actor_factory import TrialActorFactory
 from raydrive.runtime.driver.actor_slots import Slot, pairs
+from raydrive.runtime.gpus.live import gpu_use_of
 from raydrive.runtime.ray_cluster.connection import starting_now, why_waiting
 from raydrive.runtime.trial_events import to_facts
 from raydrive.storage.checkpoints import name_of
@@ -41,8 +42,8 @@ STARTING_S = 20.0
 """Seconds that an actor may take to start; one that was asked for earlier waits for room."""
 WAITING_S = 5.0
 """Attempts that have waited for less are about to start: an actor ends, or Ray notices late what is free."""
-UNBEGUN = "stopped before it began"
-OUTDATED = "an edit changed what trials run with"
+UNBEGUN = "stopped before it started"
+OUTDATED = "an edit changed the settings of trials"
 
 
 class ActorPool:
@@ -96,7 +97,7 @@ class ActorPool:
         self._delayed[launch.trial] = (launch, timer)
 
     def stop(self, stop: Stop) -> None:
-        """Has the actor end the process tree; kills the actor when it does not answer in time."""
+        """Makes the actor end the process tree; kills the actor when it does not answer in time."""
         slot = self._busy.get(stop.trial)
         if slot is not None and slot.launch is not None and slot.launch.attempt == stop.attempt:
             self._spawn(self._stop(slot, stop))
@@ -104,14 +105,14 @@ class ActorPool:
             self._post([Ended(time.time(), stop.trial, stop.attempt, -15, UNBEGUN)])
 
     def lose(self, trial: int, attempt: int, why: str) -> None:
-        """Kills the actor of an attempt, which is then lost; one that is not there any more is no error."""
+        """Kills the actor of an attempt, which is then lost; one that is no longer there is not an error."""
         slot = self._busy.get(trial)
         if slot is not None and slot.launch is not None and slot.launch.attempt == attempt:
             slot.lost = slot.lost or why
             self._kill(slot, why)
 
     def close(self, close: Close) -> None:
-        """Nothing is kept for a trial that is over."""
+        """Nothing is kept for a trial that has ended."""
 
     def finish(self, finish: Finish) -> None:
         """Kills every actor."""
@@ -137,7 +138,7 @@ class ActorPool:
         return launch is not None or self._waiting.pop(trial, None) is not None
 
     def _serve(self) -> None:
-        """Brings waiting attempts and idle actors together, and has as many actors started as are missing."""
+        """Assigns waiting attempts to idle actors, and starts the missing actors."""
         if self._closed:
             return
         for launch, slot in pairs([launch for launch, _ in self._waiting.values()], self._idle):
@@ -149,7 +150,7 @@ class ActorPool:
         wanted = Counter(launch.memory for launch, _ in self._waiting.values())
         if wanted:  # what is idle reserves another amount: it holds what the others wait for
             for slot in self._idle:
-                self._kill(slot, "another amount of memory is needed")
+                self._kill(slot, "a different amount of memory is needed")
             self._idle.clear()
         for memory in (wanted - Counter(slot.memory for slot in self._starting)).elements():
             self._await(self._factory.make(self._epoch, memory=memory), memory)
@@ -184,7 +185,7 @@ class ActorPool:
         return not slot.killed
 
     def _make_idle(self, slot: Slot) -> None:
-        """Has an actor without work take the next attempt, or keeps it, or kills it when no more can come."""
+        """Gives an idle actor the next attempt, keeps it, or kills it if no more can come."""
         slot.launch = None
         if self._closed:
             self._kill(slot, "the run is over")
@@ -208,7 +209,7 @@ class ActorPool:
             (self._idle if slot in self._idle else self._starting).remove(slot)
 
     def reconfigure(self, config: RunConfig, generation: int) -> None:
-        """Later attempts run in actors of an edited configuration; those that train go on to the end of their attempt.
+        """Later attempts run in actors of an edited configuration; running attempts continue to their end.
 
         Args:
             config: The configuration of the run from now on.
@@ -244,7 +245,7 @@ class ActorPool:
         return [slot.actor.stop.remote(self._epoch, None, 0, grace_s) for slot in self._busy.values()]
 
     def waiting(self, after_s: float = WAITING_S) -> dict[int, str]:
-        """Returns why attempts that have not begun for so long wait for room, by trial."""
+        """Returns why attempts that have not begun for this long wait for room, by trial."""
         now = time.time()
         late = [number for number, (_, since) in self._waiting.items() if now - since > after_s]
         starting = self._starting_now() if late else 0
@@ -255,7 +256,7 @@ class ActorPool:
         sized = {one: resources if one is None else replace(resources, memory=one) for one in set(needs.values())}
         why = {one: why_waiting(each, held=held) for one, each in sized.items()}
         delayed = {
-            number: f"lost again and again; it is started again in {(launch.not_before or now) - now:.0f} s"
+            number: f"lost repeatedly; it is started again in {(launch.not_before or now) - now:.0f} s"
             for number, (launch, _) in self._delayed.items()
         }
         return {**{number: why[one] for number, one in needs.items()}, **delayed}
@@ -274,6 +275,10 @@ class ActorPool:
         for slot in [*(self._starting if self._factory.needs_renewal else []), *self._idle, *self._busy.values()]:
             slot.actor.renew.remote(self._epoch)
 
+    async def gpu_use(self) -> dict[int, dict[str, float]]:
+        """Returns what trials use of their GPUs now, of those that answer."""
+        return await gpu_use_of({trial: slot.actor for trial, slot in self._busy.items()})
+
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -290,8 +295,8 @@ class ActorPool:
     def adopt(self, trials: Sequence[Trial]) -> None:
         """Takes over the trial actors that an earlier driver of the run left; returns at once.
 
-        What trains goes on undisturbed, idle actors are kept, the rest is killed. An attempt that began and whose actor
-        is gone is reported ``Lost``; one that never began is queued again.
+        What trains continues undisturbed, idle actors are kept, the rest is killed. An attempt that began and whose
+        actor is gone is reported ``Lost``; one that never began is queued again.
 
         Args:
             trials: The open trials; without any there may be an actor of a driver that died before its first trial.
@@ -329,7 +334,7 @@ class ActorPool:
             self.launch(trial.launch)
 
     def _lost(self, trial: Trial) -> None:
-        self._post([Lost(time.time(), trial.number, trial.attempt, "its actor did not outlive the driver before this")])
+        self._post([Lost(time.time(), trial.number, trial.attempt, "its actor did not survive the previous driver")])
 
     async def _recover(self, slot: Slot, trial: Trial) -> None:
         """Adopts the actor that trains a trial, however long its node takes to answer or to be declared dead."""
@@ -356,7 +361,7 @@ class ActorPool:
                 self._join(slot, state, trials)
 
     def _join(self, slot: Slot, state: tuple[int, int] | None, trials: Sequence[Trial]) -> bool:
-        """Goes on with what an adopted actor does; False when that is none of ``trials``."""
+        """Continues with what an adopted actor does; False when that is none of ``trials``."""
         if slot.killed:
             return False
         if state is None:
@@ -364,7 +369,7 @@ class ActorPool:
             return False
         trial = next((trial for trial in trials if trial.open and (trial.number, trial.attempt) == tuple(state)), None)
         if trial is None or trial.number in self._busy or self._closed:
-            self._kill(slot, "what it ran is over")
+            self._kill(slot, "what it ran has ended")
             return False
         self._forget(trial.number)
         slot.launch, slot.memory = Launch(trial.number, trial.attempt, trial.params), trial.memory
@@ -380,7 +385,7 @@ class ActorPool:
         """Waits for the end of an attempt; then its slot is free for the next one."""
         resume_from = name_of(launch.source, launch.resume_from)
         payload = (launch.trial, launch.attempt, dict(launch.params), resume_from, launch.interval)
-        known = (launch.recorded, launch.first_step, launch.last_step)
+        known = (launch.recorded, launch.first_step, launch.last_step, None, launch.last_value)
         facts: list[Fact]
         try:
             # "Unknown, ask again": run() joins an attempt that is already under way.
@@ -417,7 +422,7 @@ class ActorPool:
         if slot.killed:
             return Ended(now, launch.trial, launch.attempt, -9, f"killed with its actor: {slot.killed}")
         if not is_loss(error):
-            why = f"its trial actor could not run it or tell its end: {reason(error)}"
+            why = f"its trial actor could not run it or report its end: {reason(error)}"
             return Ended(now, launch.trial, launch.attempt, None, why)
         kind = "died" if isinstance(error, ActorDiedError | OutOfMemoryError) else "failed"
         return Lost(now, launch.trial, launch.attempt, f"its actor {kind}: {reason(error)}")

@@ -23,8 +23,11 @@ class Pool(TrialRunner, Protocol):
     def renew(self) -> None:
         """Renews the leases of the actors."""
 
+    async def gpu_use(self) -> dict[int, dict[str, float]]:
+        """Returns what trials use of their GPUs now, by trial."""
+
     def reconfigure(self, config: RunConfig, generation: int) -> None:
-        """Has later attempts run with an edited configuration."""
+        """Makes later attempts run with an edited configuration."""
 
     def waiting(self) -> dict[int, str]:
         """Returns why attempts wait for room, by trial."""

@@ -1,4 +1,4 @@
-"""The driver actor's calls: it starts, or takes over after a restart, and hands on to the running driver."""
+"""The driver actor's calls: it starts, or takes over after a restart, and forwards calls to the running driver."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Driver:
                 if isinstance(error, JournalError):  # damaged, or another driver's
                     self._over.set()
                     raise
-                await asyncio.sleep(pause_s)  # the trials go on for their lease and keep what they log
+                await asyncio.sleep(pause_s)  # the trials continue for their lease and keep what they log
                 pause_s = min(2 * pause_s, 5.0)
             except Exception:
                 self._over.set()
@@ -124,7 +124,7 @@ class Driver:
     # ------------------------------------------------------------------ calls from outside
 
     async def start(self) -> int:
-        """Takes charge of the run: replays its journal, claims the next epoch and goes on.
+        """Takes charge of the run: replays its journal, claims the next epoch and continues.
 
         Returns:
             The epoch.
@@ -142,20 +142,12 @@ class Driver:
         """Takes a batch of events of an attempt; answers once the journal has them.
 
         Returns:
-            Whether the attempt goes on; False when it is being stopped, is a ghost, or is lost.
+            Whether the attempt continues; False when it is being stopped, is a ghost, or is lost.
 
         Raises:
             StaleEpochError: If the actor follows another driver; it tries again until this one has adopted it.
         """
         return await (await self._in_charge()).report(trial, attempt, epoch, events)
-
-    async def cancel(self, trial: int | None, why: str) -> bool:
-        """Ends one trial, or the whole run (trial None).
-
-        Returns:
-            False when there was nothing left to end.
-        """
-        return (await self._in_charge()).cancel(trial, why)
 
     async def steer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Records what a user asks for; returns what was recorded, and when it takes effect.
@@ -167,7 +159,7 @@ class Driver:
         return await (await self._in_charge()).steering.steer(request)
 
     async def interrupt(self, grace_s: float | None = None) -> None:
-        """Ends the training processes but not the run: ``raydrive resume`` goes on with it.
+        """Ends the training processes but not the run: ``raydrive resume`` continues it.
 
         Args:
             grace_s: Seconds between SIGTERM and SIGKILL; None = the run's. A second call can only hasten the end.
@@ -175,7 +167,7 @@ class Driver:
         await self._started().interrupt(grace_s)
 
     async def wait(self) -> None:
-        """Returns when the run is over or interrupted."""
+        """Returns when the run has ended or was interrupted."""
         await self._over.wait()
 
     async def view(self) -> dict[str, Any]:
@@ -210,7 +202,7 @@ class Driver:
         config = effective(sweep)
         pool = self._pools.make(config, writer.epoch, mailbox.post, mailbox.record, trial_generation(sweep))
         decision_loop = DecisionLoop(sweep, sampler, pool, writer, time.time)
-        if sweep.steering.resampled:
+        if sweep.steering.revision:
             decision_loop.sampler = decision_loop.made_sampler()
         followers = Followers.of(self._layout, self._uri, sweep, config, self._secrets, self._webhook)
         return RunningDriver(

@@ -25,7 +25,7 @@ class Heartbeats:
 
     def __init__(self, layout: RunLayout, view: Callable[[], dict[str, Any]], lease_s: float) -> None:
         self.notice = ""
-        """The last trouble that is over."""
+        """The last trouble that was resolved."""
         self._layout = layout
         self._view = view
         self._lease_s = lease_s
@@ -62,7 +62,7 @@ class Heartbeats:
         """
         if not self._held_up:  # one sentence for one call: who follows the run gets it once
             self._held_up = (
-                f"{what}. The driver waits for it, and nothing is recorded or decided until then; trials keep what "
+                f"{what}. The driver waits for it, and until then records and decides nothing; trials buffer what "
                 f"they log, and end after {self._lease_s:g} s without their driver."
             )
             print(f"raydrive: {self._held_up}", file=sys.stderr, flush=True)
@@ -73,6 +73,6 @@ class Heartbeats:
                 self._layout.write_driver(data)
 
     def note_held_up(self, took_s: float) -> None:
-        """Notes that such a call has returned, after so many seconds."""
+        """Notes that such a call has returned, after this many seconds."""
         self._held_up = ""
         self.notice = f"a call of the run's policy or sampler took {took_s:.0f} s; the driver waited for it"

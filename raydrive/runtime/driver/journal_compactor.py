@@ -1,4 +1,4 @@
-"""Keeps a live run's journal short: older segments become a snapshot, beside the driver and never in its way.
+"""Keeps a live run's journal short: older segments become a snapshot, without blocking the driver.
 
 The driver's event loop does no more than wait: looking and deleting run in a thread, compacting in a process.
 """
@@ -21,7 +21,7 @@ GRACE_S = 30.0
 place in the snapshot; with this pause it rarely has to."""
 _LIMIT_S = 1800.0
 _OBJECTS = 64
-"""A listing is worth it after so many new objects."""
+"""A listing is worth it after this many new objects."""
 
 
 class JournalCompactor:
@@ -57,7 +57,7 @@ class JournalCompactor:
 
         Args:
             linger_s: How long the segments stay for processes that read them. The driver is about to end and cannot
-                wait for ``GRACE_S``: a reader in the middle of a long one goes on in the snapshot.
+                wait for ``GRACE_S``: a reader in the middle of a long one continues in the snapshot.
         """
         new = await self._in_thread(functools.partial(self._compact, True))
         await asyncio.sleep(linger_s)
@@ -77,7 +77,7 @@ class JournalCompactor:
             if not due(self._folder, until, eager=eager):
                 return False
         except StorageError as error:
-            self.trouble = f"the journal could not be looked at: {error}"
+            self.trouble = f"the journal could not be inspected: {error}"
             return False
         try:
             why = compact_elsewhere(self._folder, until, _LIMIT_S)

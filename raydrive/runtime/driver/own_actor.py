@@ -22,7 +22,7 @@ class Host(Protocol):
 
     @property
     def was_restarted(self) -> bool:
-        """Whether Ray has made it anew after its process ended."""
+        """Whether Ray has made it again after its process ended."""
 
     def end(self) -> None:
         """Ends it for good."""

@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
-from raydrive.core.records import RUNNING, Cancelled, Ended, Fact, Lost, Started, Ticked
+from raydrive.core.records import RUNNING, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.user_facts import Edited, Retried
 from raydrive.core.user_requests.edit_checks import effective
 from raydrive.core.views.summary import INTERRUPTED
 from raydrive.runtime.checkpoint_pins import CheckpointPins, needed
@@ -41,6 +42,7 @@ from raydrive.runtime.driver.user_requests import (
     parts,
     trial_generation,
 )
+from raydrive.runtime.gpus.live import ASK_S
 from raydrive.runtime.trial_events import WireEvent, to_facts
 from raydrive.storage.folder.open import open_folder
 from raydrive.storage.run_layout import RunLayout
@@ -48,7 +50,7 @@ from raydrive.storage.run_layout import RunLayout
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
 LINGER_S = 2.0
-"""Seconds that a driver whose run is over still answers before it ends itself."""
+"""Seconds that a driver whose run has ended still answers before it ends itself."""
 
 
 class RunningDriver:
@@ -62,7 +64,7 @@ class RunningDriver:
         mailbox: What arrives.
         host: The actor that this is.
         entries: How many entries the journal has.
-        over: Set when the run is over or this driver is not in charge of it any more.
+        over: Set when the run has ended or this driver is not in charge of it any more.
         followers: What tells of the run elsewhere.
     """
 
@@ -107,6 +109,7 @@ class RunningDriver:
         self._heartbeats = Heartbeats(layout, self.view, config.trial.lease_s)
         self._watch = UserCodeWatch(config.policy, config.sampling, self._tell_held_up)
         self._trouble = ""
+        self._gpu_use: dict[int, dict[str, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -115,7 +118,7 @@ class RunningDriver:
         return self._decision_loop.sweep
 
     async def begin(self, versions: Mapping[str, str], limits: Mapping[str, Any]) -> None:
-        """Goes on with the run, and writes the first heartbeat.
+        """Continues the run, and writes the first heartbeat.
 
         Args:
             versions: Of what this driver runs with.
@@ -126,7 +129,7 @@ class RunningDriver:
         self._heartbeats.keep()
         self._watch.start()
         self._followers.start()
-        for work in (self._pump(), self._tick(), self._beat(), self._renew(), self._compactor.run()):
+        for work in (self._pump(), self._tick(), self._beat(), self._renew(), self._compactor.run(), self._ask_gpus()):
             self._spawn(work)
         # What waits for this driver looks at the heartbeat next, and would find its predecessor's.
         with contextlib.suppress(asyncio.TimeoutError):
@@ -144,13 +147,15 @@ class RunningDriver:
         """Takes a batch of events of an attempt; answers once the journal has them.
 
         Returns:
-            Whether the attempt goes on; False when it is being stopped, is a ghost, or is lost.
+            Whether the attempt continues; False when it is being stopped, is a ghost, or is lost.
 
         Raises:
             StaleEpochError: If the actor follows another driver; it tries again until this one has adopted it.
         """
         if epoch != self.epoch:  # not adopted yet, or never: its adoption asks for its events, or withdraws them
-            raise StaleEpochError(f"this is the driver of epoch {self.epoch}, not {epoch}: wait for your adoption")
+            raise StaleEpochError(
+                f"this is the driver of epoch {self.epoch}, not {epoch}: wait until it adopts this actor"
+            )
         hold_s = self._ack_pacer.call(time.monotonic(), trial)
         try:
             facts = to_facts(trial, attempt, events)
@@ -164,14 +169,6 @@ class RunningDriver:
             await asyncio.sleep(hold_s)
         return goes_on
 
-    def cancel(self, trial: int | None, why: str) -> bool:
-        """Ends one trial, or the whole run (trial None); returns False when there was nothing left to end."""
-        fact = Cancelled(time.time(), trial, why)
-        if not self.sweep.accepts(fact):
-            return False
-        self._mailbox.post([fact])
-        return True
-
     async def interrupt(self, grace_s: float | None) -> None:
         """Ends the training processes but not the run.
 
@@ -184,7 +181,7 @@ class RunningDriver:
         self._pool.kill_all()
         self._state = INTERRUPTED
         self._watch.stop()
-        await self._followers.interrupted(f"raydrive resume {self._layout.run_id} goes on with it")
+        await self._followers.interrupted(f"raydrive resume {self._layout.run_id} continues it")
         await self._heartbeats.write()
         self._over.set()
 
@@ -203,6 +200,7 @@ class RunningDriver:
             "trouble": self._trouble or self._compactor.trouble or self._followers.trouble,
             "notice": self._heartbeats.notice or self._followers.notice,
             "telling": self._followers.telling,
+            "gpu_use": {str(trial): use for trial, use in self._gpu_use.items()},
         }
 
     # ------------------------------------------------------------------ the pump
@@ -226,7 +224,7 @@ class RunningDriver:
 
     async def _turn(self, received: Received) -> None:
         facts, decision_loop = received.facts, self._decision_loop
-        if self._interrupted:  # what was logged counts; that the trials end is no failure of theirs
+        if self._interrupted:  # what was logged counts; that the trials end is not a failure of theirs
             facts = [fact for fact in facts if not isinstance(fact, Ended | Lost | Ticked)]
         in_parts = list(parts(facts))
         batches = [await self._judge_part(part, more=part is not in_parts[-1]) for part in in_parts]
@@ -251,6 +249,8 @@ class RunningDriver:
         if batch.lines:
             await self._write(batch)
             await self._pin()  # before anything is acknowledged: until then no trial actor deletes a checkpoint
+        if any(isinstance(fact, Edited | Retried) for fact in facts):
+            self._followers.follow(self.sweep)
         if changes_trials(facts):
             self._pool.reconfigure(effective(self.sweep), trial_generation(self.sweep))
         return batch
@@ -287,8 +287,8 @@ class RunningDriver:
                 raise
             except StorageError as error:
                 self._trouble = (
-                    f"storage: {error}. Nothing could be recorded since {clock}: trying again; trials go on and keep "
-                    f"what they log, and pause after {patience_s:g} s"
+                    f"storage: {error}. Nothing could be recorded since {clock}: trying again; trials continue and "
+                    f"buffer what they log, and pause after {patience_s:g} s"
                 )
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, 10.0)
@@ -304,13 +304,16 @@ class RunningDriver:
         return await asyncio.get_running_loop().run_in_executor(self._journal_thread, work, *arguments)
 
     def _ask(self) -> None:
-        """Has an expensive sampler think in its own thread, one configuration at a time."""
+        """Runs an expensive sampler in its own thread, one configuration at a time."""
         if not self._asking and self._decision_loop.wants_answer:
             self._asking = True
             self._spawn(self._think())
 
     async def _think(self) -> None:
         decision_loop, event_loop = self._decision_loop, asyncio.get_running_loop()
+        if not decision_loop.wants_answer:  # what was judged since has taken the place
+            self._asking = False
+            return
         sampler, question = decision_loop.sampler, decision_loop.question(self.sweep.history.frozen())
         try:
             number, answer = await event_loop.run_in_executor(self._sampler_thread, question)
@@ -347,17 +350,24 @@ class RunningDriver:
             await asyncio.sleep(self.sweep.config.trial.lease_s / 6)
             self._pool.renew()
 
+    async def _ask_gpus(self) -> None:
+        """Keeps what trials use of their GPUs, for the heartbeat."""
+        while not self._over.is_set():
+            await asyncio.sleep(ASK_S)
+            reserves = self.sweep.config.trial.resources.gpus > 0
+            self._gpu_use = await self._pool.gpu_use() if reserves else {}
+
     def _tell_held_up(self, what: str) -> None:
         self._heartbeats.tell_held_up(what, lambda: self._watch.is_at_work)
 
     # ------------------------------------------------------------------ the end
 
     async def _give_up(self, why: str, *, superseded: bool = False) -> None:
-        """Lets go of a run that this driver cannot go on with: nothing more is written.
+        """Releases a run that this driver cannot continue with: nothing more is written.
 
         Args:
             why: What is said of it.
-            superseded: Whether another driver goes on; else the trials end.
+            superseded: Whether another driver continues; else the trials end.
         """
         self._trouble = why
         self._watch.stop()
@@ -375,7 +385,7 @@ class RunningDriver:
 
     async def _close(self) -> None:
         await self._heartbeats.write()
-        self._pool.kill_all()  # of a run that was over already when this driver began, too
+        self._pool.kill_all()  # of a run that had ended already when this driver began, too
         if self._followers.telling:
             await self._followers.deliver_notices()
             await self._heartbeats.write()
@@ -389,7 +399,7 @@ class RunningDriver:
         self._host.end()
 
     def _remove_data(self) -> None:
-        """Removes the data that all trials have read: they are over."""
+        """Removes the data that all trials have read: they have ended."""
         if folder := self.sweep.config.trial.data_folder:
             with contextlib.suppress(StorageError, OSError):
                 open_folder(folder).delete_tree()

@@ -1,4 +1,4 @@
-"""What a driver decides with: the run's configuration with its real policy, and its sampler."""
+"""The objects with which a driver decides: the run's configuration with its real policy, and its sampler."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def why_it_failed(what: str, error: Exception) -> str:
     """
     if isinstance(error, UserCodeError):
         return (
-            f"{error}. The trials were stopped, and nothing recorded is lost. Mend the class and go on: "
+            f"{error}. The trials were stopped, and everything recorded is kept. Mend the class and go on: "
             "raydrive resume RUN, with --classes FOLDER (of the mended module) where it came with the run."
         )
     return f"{what}: {type(error).__name__}: {error}"

@@ -1,6 +1,7 @@
 """Watches the calls of a user's policy and sampler that the driver's event loop waits for: a slow one gets a sentence.
 
-Nothing ends such a call: Python cannot, and what it would have decided is unknown. The driver goes on when it returns.
+Nothing ends such a call: Python cannot, and what it would have decided is unknown. The driver continues when it
+returns.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class UserCodeWatch:
     Args:
         policy: The run's policy.
         sampling: The run's sampling.
-        tell: Called in a thread of its own, again and again while a call is slow, with the sentence about it.
+        tell: Called in a separate thread, again and again while a call is slow, with the sentence about it.
     """
 
     def __init__(self, policy: object, sampling: object, tell: Callable[[str], None]) -> None:
@@ -77,7 +78,7 @@ class UserCodeWatch:
                 self._tell(sentence)
 
     def _sentence(self, frame: FrameType, since: float) -> str:
-        """Says what runs, and since when; empty where that is nothing of the user's."""
+        """Returns which call of the user's code runs, and since when; empty if none does."""
         frames: list[FrameType] = []
         step: FrameType | None = frame
         while step is not None and (module := step.f_globals.get("__name__")) != _POLICY_IS_ASKED:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, UserCodeError
-from raydrive.core.records import Estimated, Fact, Resumed, Suggested
+from raydrive.core.records import Cancelled, Estimated, Fact, Resumed, Suggested
 from raydrive.core.search.protocol import PatientSampler
 from raydrive.core.sweep.edits import edited, sampler_now
 from raydrive.core.sweep.sweep import Sweep
@@ -53,7 +53,8 @@ class Steering:
             sweep = self._sweep()
             planned = plan(sweep, request, time.time())
             _check_edit(sweep, planned)
-            await self._mailbox.record(planned.facts)
+            if planned.facts:
+                await self._mailbox.record(planned.facts)
             return answer(self._sweep(), planned)
 
 
@@ -83,8 +84,12 @@ def answer(sweep: Sweep, planned: Planned) -> dict[str, Any]:
         RaydriveError: If one of them was dropped.
     """
     known = [one.fact for one in sweep.steering.log]
-    if not all(any(fact is one for one in known) for fact in planned.facts):
-        raise RaydriveError("the run has changed meanwhile, and nothing came of the request: look at it and ask again")
+    asked = [fact for fact in planned.facts if not isinstance(fact, Cancelled)]  # that end has come in any case
+    if not all(any(fact is one for one in known) for fact in asked):
+        raise RaydriveError(
+            "the run has changed in the meantime, and the request was not carried out: look at the run and repeat "
+            "the request"
+        )
     return {
         "recorded": list(planned.recorded),
         "effect": planned.effect,
@@ -105,7 +110,7 @@ def parts(facts: Sequence[Fact]) -> Iterator[Sequence[Fact]]:
 
 
 def asks_for_more(sweep: Sweep, facts: Sequence[Fact]) -> bool:
-    """Whether what users did asks for more of trials that are over than a lean judge has kept."""
+    """Whether what users did asks for more of trials that have ended than a lean judge has kept."""
     return sweep.curves.dropped and any(isinstance(fact, Edited | Retried) for fact in facts)
 
 

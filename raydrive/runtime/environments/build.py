@@ -1,7 +1,7 @@
 """Builds the environment of a run's trials on this node, once: later trials and later runs find it.
 
 Each lies in a folder named for all that it is made of, below the user's cache folder and one for the node: cache
-folders may be shared by nodes that have other Pythons. A mark is written when it is whole; else it is built anew.
+folders may be shared by nodes that have other Pythons. A mark is written when it is whole; else it is built again.
 """
 
 from __future__ import annotations
@@ -117,8 +117,9 @@ def _tool(name: str, *, beside: bool = False) -> str:
 
 def _missing(tool: str, way: str) -> None:
     raise EnvironmentBuildError(
-        f"raydrive.environments: found {tool}, which is not on the node {os.uname().nodename}; allowed: a tool that "
-        f"builds environments there. On each node: {way}; or name a Python with the packages in raydrive.python."
+        f"raydrive.environments: found {tool}, which is not installed on the node {os.uname().nodename}; allowed: a "
+        f"tool that builds environments there. On each node: {way}; or set raydrive.python to a Python that has the "
+        "packages."
     )
 
 

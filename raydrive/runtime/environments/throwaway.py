@@ -1,4 +1,4 @@
-"""Runs a command in an environment of its own, which is laid over the Python that trials use and thrown away with it.
+"""Runs a command in a temporary environment on top of the Python that trials use, deleted after the command.
 
 ``python throwaway.py COMMAND...`` makes it and executes the command there. Standard library and Python 3.6 grammar
 only: the trials' Python runs this file. It makes no copy: packages of the Python below are found, what the command

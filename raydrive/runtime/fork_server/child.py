@@ -141,16 +141,16 @@ def _open_log(path: str) -> int:
     """Opens the log for what this process prints; an earlier trial may have put a FIFO there, or a link to elsewhere.
 
     Raises:
-        OSError: If it is no file, or cannot be opened.
+        OSError: If it is not a file, or cannot be opened.
     """
     try:
         log = _open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         kind = {errno.ELOOP: "a link", errno.ENXIO: "a FIFO or a socket"}.get(error.errno or 0)
-        raise OSError(error.errno, f"{kind} stands there") if kind else error from None
+        raise OSError(error.errno, f"{kind} is in its place") if kind else error from None
     if not stat.S_ISREG(os.fstat(log).st_mode):
         os.close(log)
-        raise OSError(errno.EINVAL, "something else than a file stands there")
+        raise OSError(errno.EINVAL, "something else than a file is in its place")
     os.set_blocking(log, True)
     return log
 
@@ -182,7 +182,7 @@ def _execute(argv: list[str], env: Mapping[str, str]) -> NoReturn:
 
 
 def _why_not(argv: list[str], error: OSError | ValueError, env: Mapping[str, str]) -> str:
-    """Says in a sentence why a program cannot be executed, and what to do."""
+    """Returns a sentence on why a program cannot be executed, and what to do."""
     program = argv[0]
     text = f"cannot start {program!r}: "
     if isinstance(error, ValueError):
@@ -244,7 +244,7 @@ def open_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not replaced by a preloaded module
             stream.reconfigure(line_buffering=True)
-    with contextlib.suppress(Exception):  # replaced by something that is no file
+    with contextlib.suppress(Exception):  # replaced by something that is not a file
         faulthandler.enable()
 
 
@@ -264,7 +264,7 @@ def _apply_environment(removed: list[str], changed: Mapping[str, str]) -> None:
 
 
 def _forget_temporary_folder() -> None:
-    """Has ``tempfile`` look for its folder anew, where a preloaded module had it do so and no other was chosen."""
+    """Has ``tempfile`` look for its folder again, where a preloaded module had it do so and no other was chosen."""
     module: Any = sys.modules.get("tempfile")
     if module is not None and module.tempdir in (os.environ.get("TMPDIR"), "/tmp"):
         module.tempdir = None

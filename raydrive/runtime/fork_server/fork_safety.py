@@ -1,4 +1,4 @@
-"""What makes a process that cannot be forked of one that can: threads, which a fork loses, and an open GPU."""
+"""Detects what makes forking unsafe: extra threads, which a fork loses, and open GPU devices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _POOLS = ("numpy", "scipy", "pyarrow")
-"""Their threads are made anew after a fork: OpenBLAS's, and jemalloc's in pyarrow (pandas brings it along)."""
+"""Their threads are made again after a fork: OpenBLAS's, and jemalloc's in pyarrow (pandas brings it along)."""
 
 
 @contextlib.contextmanager

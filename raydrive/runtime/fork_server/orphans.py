@@ -1,9 +1,9 @@
 """Processes of a trial whose helper was killed: found by a mark in their environment, and ended.
 
 As long as a helper lives, it is an ancestor of all that its jobs have started, whatever they did with sessions. When
-it is killed (SIGKILL, the kernel for want of memory), the kernel ends its children only; what they had started
-goes on, and would hold a GPU for ever. All of it carries the mark of the helper, which names the actor: the actor ends
-them, and where that is gone too, the next one that starts on the node does.
+it is killed (SIGKILL, the kernel for lack of memory), the kernel ends its children only; what they had started
+continues, and would hold a GPU for ever. All of it carries the mark of the helper, which names the actor: the actor
+ends them, and where that is gone too, the next one that starts on the node does.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def new_mark() -> str:
 
 
 def end(mark: str, group: int = 0, log_path: str = "") -> None:
-    """Kills what carries a mark, and with it what stands below such a process; the helper must be gone.
+    """Kills what carries a mark, and with it what is below such a process; the helper must be gone.
 
     Args:
         mark: As ``new_mark`` gave it.

@@ -1,8 +1,8 @@
-"""A process that is forked before there is a job for it, and becomes the next one's main process.
+"""A child forked before its job is known (prefork), which becomes the main process of the next job.
 
 While a trial trains, its helper has nothing to do: it forks the process of the next trial then, so that a fork, and
 what a process does before it has its job, makes no trial wait. Until it has a job, such a process has run none
-of the user's code and has no children, and it is no part of the tree of the job that runs beside it.
+of the user's code and has no children, and it is not a part of the tree of the job that runs beside it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class PreforkedChild:
         """
         if self.pid not in self._spared_pids:
             return False  # its end has been seen, and its process id may be another process's
-        process_tree.signal_all([self.pid], signal.SIGCONT)  # stopped by whomever, it would take nothing
+        process_tree.signal_all([self.pid], signal.SIGCONT)  # stopped by another process, it would take nothing
         with self._socket, contextlib.suppress(OSError):
             self._socket.settimeout(_TAKE_S)
             self._socket.sendall(json.dumps({**job, "env": {}}).encode() + b"\n")
@@ -69,7 +69,7 @@ class PreforkedChild:
 
 
 def suits(job: JobOrder) -> bool:
-    """Whether a process that waits can become this job: one in a forked Python, and in a process of its own."""
+    """Whether a process that waits can become this job: one in a forked Python, and in a separate process."""
     return not job["argv"] and not job["reuse"]
 
 

@@ -1,4 +1,4 @@
-"""What a process was like before its first trial, and how to make it so again: for ``again``.
+"""The state of a process before its first trial, and how to restore it: for ``process_reuse``.
 
 Not all that a trial may leave behind, which is what its process is kept for; but all that would bring one trial's words
 into another's log or files, or end a trial that has nothing to do with it.
@@ -23,9 +23,9 @@ SETTLE_S = 0.1
 """Seconds that threads have to end once the function has asked them to."""
 _HARMLESS = "tqdm."
 """A thread of this package looks after its progress bars as long as the process lives, and touches nothing else."""
-_ONE_TRIAL = {"raydrive_mlflow.ledger": "MLflow takes all that its process logs for one trial"}
+_ONE_TRIAL = {"raydrive_mlflow.ledger": "MLflow treats everything that its process logs as one trial"}
 """Modules that know the trial of their process, and why they cannot have another."""
-_TORCH = "; where they are of torch.compile, TORCHINDUCTOR_COMPILE_THREADS=1 has it compile without them"
+_TORCH = "; if they belong to torch.compile, set TORCHINDUCTOR_COMPILE_THREADS=1, which compiles without them"
 _TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -59,7 +59,7 @@ class ProcessState:
             return "run.fail() was called"
         ray: Any = sys.modules.get("ray")
         if ray is not None and ray.is_initialized():
-            return "it is connected to Ray, whose actors of one trial end with its process"
+            return "it is connected to Ray, and the actors of a trial end with its process"
         if self._at_exit:
             return f"{self._at_exit} was registered with atexit"
         if self.stdout.closed or self.stderr.closed:

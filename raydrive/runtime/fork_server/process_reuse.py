@@ -6,7 +6,7 @@ each trial's own (``process_reset``). Only a function that returns, and leaves n
 an exception, an exit, ``run.fail()``, a stop, with something to do at its end, or with threads and processes left, the
 process ends as any other does, and the next trial gets a new one.
 
-The helper speaks over a socket of its own to the process, JSON lines. Out, when a job is over: ``{"cpu_s": 0.1,
+The helper speaks over a socket of its own to the process, JSON lines. Out, when a job has ended: ``{"cpu_s": 0.1,
 "max_rss_bytes": 9e6}``, or ``{"ends": why}``. In: ``{"job": {...}}`` as ``job_order.ServedJob``, or ``{"end":
 why}``, or its end.
 """
@@ -29,7 +29,7 @@ from raydrive.runtime.fork_server import process_tree
 from raydrive.runtime.fork_server.job_order import ServedJob
 from raydrive.runtime.fork_server.process_reset import ProcessState
 
-TORCH = "; where they are workers of torch.compile, TORCHINDUCTOR_COMPILE_THREADS=1 has it compile without them"
+TORCH = "; if they are workers of torch.compile, set TORCHINDUCTOR_COMPILE_THREADS=1, which compiles without them"
 _MOST = 1_000
 END_S = 5.0
 """Seconds that a process without a further job may take to end."""
@@ -74,7 +74,7 @@ class ReusedProcess:
         tree.cpu_s -= self._cpu_s  # at its end the kernel counts all it has used
         if tree.step():
             return None
-        process_tree.signal_all([self.pid], signal.SIGCONT)  # stopped by whomever, it would take nothing
+        process_tree.signal_all([self.pid], signal.SIGCONT)  # stopped by another process, it would take nothing
         try:
             self.socket.sendall(json.dumps({"job": job}).encode() + b"\n")
         except OSError:
@@ -113,7 +113,7 @@ def running_descendants(main: int) -> str:
 def jobs(
     first: ServedJob, orders: socket.socket | None, begin: Callable[[ServedJob, ServedJob], None]
 ) -> Iterator[ServedJob]:
-    """Yields the job that this process was started for, and those that follow once it is over.
+    """Yields the job that this process was started for, and those that follow once it has ended.
 
     Args:
         first: The job this process has begun as.

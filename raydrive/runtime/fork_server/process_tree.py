@@ -1,4 +1,4 @@
-"""Watches one process tree and ends all of it, whatever it did with sessions, process groups and signals.
+"""Watches one process tree and ends all of it, regardless of its sessions, process groups and signal handlers.
 
 The process that runs this code is a *child subreaper*: a descendant whose parent dies becomes its child, so "no
 children left" means that the tree is gone, daemons included. Ending goes: SIGTERM to every process, a grace period,
@@ -160,7 +160,7 @@ def sees_children() -> bool:
 
 
 def oom_kills() -> int:
-    """How many processes the kernel has killed for want of memory, in this control group or else on this machine."""
+    """How many processes the kernel has killed for lack of memory, in this control group or else on this machine."""
     for path, key in oom_files():
         with contextlib.suppress(OSError, ValueError), open(path) as file:
             for line in file:
@@ -192,7 +192,7 @@ def oom_files() -> list[tuple[str, str]]:
 class Tree:
     """The process tree of one job, from its main process on.
 
-    The owner calls ``step`` whenever a child has changed state or ``wait_s`` is over, until it returns True.
+    The owner calls ``step`` whenever a child has changed state or ``wait_s`` has ended, until it returns True.
 
     Args:
         main: Process id of the main process, a child of this process and the leader of its process group.
@@ -220,7 +220,7 @@ class Tree:
         kill_at = time.monotonic() + grace_s
         if not self.stopped and grace_s > 0:
             signal_all(self._members(), signal.SIGTERM)
-            # A stopped process gets its SIGTERM only when it goes on.
+            # A stopped process gets its SIGTERM only when it continues.
             signal_all(self._members(), signal.SIGCONT)
         self.stopped = True
         self._kill_at = min(self._kill_at, kill_at)
@@ -229,7 +229,7 @@ class Tree:
         """Reaps what has ended and carries on with ending the rest.
 
         Returns:
-            Whether it is over: the tree is gone, or (``left`` names them) some of it cannot be killed.
+            Whether it has ended: the tree is gone, or (``left`` names them) some of it cannot be killed.
         """
         self._reap()
         if self._empty:

@@ -1,7 +1,7 @@
-"""What a training function returns instead of logging it: taken as its last report, and said so.
+"""The return value of a training function that does not log: recorded as its last report, with a note.
 
-A number counts as the primary metric, a dict names its metrics itself; the last value once more is no new one. What a
-generator yields is reported as it comes, and a coroutine is run. Anything else cannot be recorded, and a line in the
+A number counts as the primary metric, a dict names its metrics itself; the last value once more is not a new one. What
+a generator yields is reported as it comes, and a coroutine is run. Anything else cannot be recorded, and a line in the
 trial's log says so.
 """
 
@@ -51,25 +51,27 @@ def _record(result: Any, metric: str, *, yielded: bool) -> None:
     if isinstance(result, Mapping):
         values, left_out = _numbers(result)
         if not yielded and logged and metric in values and values[metric] == logged[-1]:
-            del values[metric]  # the last value once more is no new interval
-        rest = f"; left out, as neither number nor text: {', '.join(left_out)}" if left_out else ""
+            del values[metric]  # the last value once more is not a new interval
+        rest = f"; ignored, being neither numbers nor strings: {', '.join(left_out)}" if left_out else ""
         if values:
             names = ", ".join(values)
             last = "" if yielded else " as its last report"
             missing = "" if logged or not metric or metric in values else f"; {metric!r} is not among them"
-            _send(values, f"the function {does} values and they are recorded{last}: {names}{missing}{rest}")
+            text = f"the function {does} values and they are recorded{last}: {names}{missing}{rest}"
+            _send(values, text, returned=not yielded)
         elif rest:
-            _note(f"the function {does} a dict of which nothing is recorded{rest}", durable=not logged)
+            _note(f"the function {does} a dict without anything to record{rest}", durable=not logged)
         return
     value = _number(result)
     if value is None or not metric:
-        out = f"return {{{metric!r}: value}}, or log it" if metric else "log what is to be recorded"
+        out = f"return {{{metric!r}: value}}, or log it" if metric else "log the values to record"
         what = f"the function {does} {_shown(result)}: neither a number nor a dict of them, and not recorded; {out}"
         _note(what, durable=not logged)
     elif yielded:
         _send({metric: value}, f"the function yields numbers: each is recorded as {metric!r}")
     elif not logged:
-        _send({metric: value}, f"the function returned {value:.6g}: it is recorded as {metric!r}, its only value")
+        text = f"the function returned {value:.6g}: it is recorded as {metric!r}, its only value"
+        _send({metric: value}, text, returned=True)
     elif value != logged[-1]:
         count = f"{len(logged)} value{'s' if len(logged) > 1 else ''}"
         _send(
@@ -82,7 +84,7 @@ def _number(value: Any) -> float | None:
     """A number, numpy's and one-element tensors included; None for anything else, True and False too."""
     try:
         found = context_values.scalar(value, "", "")
-    except Exception:  # what stands in a tensor is asked of a device
+    except Exception:  # what is in a tensor is asked of a device
         return None
     boolean = isinstance(value, bool) or "bool" in type(value).__name__
     return None if isinstance(found, str) or boolean else found
@@ -107,12 +109,27 @@ def _shown(value: Any) -> str:
     return f"{value!r:.{_LONGEST}}" if isinstance(value, bool | str) else f"an object of type {kind}"
 
 
-def _send(values: Mapping[str, Any], text: str) -> None:
+def send_returned(values: Mapping[str, Any]) -> None:
+    """Records what a function has returned that logged nothing itself: its last value once more is no interval.
+
+    Args:
+        values: By name.
+    """
+    _log(values, returned=True)
+
+
+def _log(values: Mapping[str, Any], *, returned: bool) -> None:
     this = context.current()
     for name, value in values.items():
         this.metrics.setdefault(name, []).append(value)
     if this.client is not None:
-        this.client.send(wire.metrics_message(values, rank=this.rank))
+        this.client.send(wire.metrics_message(values, rank=this.rank, returned=returned))
+
+
+def _send(values: Mapping[str, Any], text: str, *, returned: bool = False) -> None:
+    _log(values, returned=returned)
+    if returned and context.Run.get_context().attempt > 1:
+        return  # whether it is a new value is known where earlier attempts are
     _note(f"{text}. Run.get_context().log(NAME, VALUE) records values while training runs", durable=True)
 
 

@@ -4,7 +4,7 @@ It is started once per actor, leaves the actor's family by a double fork (Ray ki
 lives in a session of its own. The actor holds the other end of its control socket: end of file means that the actor
 is gone, whatever took it, and then the running job is ended with its grace period and so is this process.
 
-**Warm, and still a process of its own.** Modules named in ``preload`` are imported once, here. So are, before its
+**Warm, and still its own process.** Modules named in ``preload`` are imported once, here. So are, before its
 second Python job, the *installed* modules (never the user's own) that the first one had imported at its end: a trial
 that imports scikit-learn then starts in 10 ms instead of 1.3 s. The user's code itself, at module level too, runs in
 every trial afresh. Nothing that makes forking unsafe may live here: when an import starts a thread or opens a GPU,
@@ -238,7 +238,7 @@ class ForkServer:
         return child.changes(self._env, env)
 
     def _report(self, tree: process_tree.Tree) -> None:
-        """Tells the actor how the job has ended."""
+        """Reports to the actor how the job ended."""
         self._tree, self._prefork_at = None, float("inf")
         said, rank = local_ranks.read_status(self._status)
         os.close(self._status)
@@ -268,7 +268,7 @@ class ForkServer:
         return tree
 
     def _hear_main(self, reused: process_reuse.ReusedProcess) -> None:
-        """The main process says that its job is over, or it has gone."""
+        """The main process says that its job has ended, or it has gone."""
         over = reused.hear()
         tree = self._tree
         if over is None:
@@ -303,7 +303,9 @@ class ForkServer:
 
     def _prefork(self) -> None:
         self._prefork_at = float("inf")
-        with contextlib.suppress(OSError):  # no more processes, memory or descriptors: the job that runs has to go on
+        with contextlib.suppress(
+            OSError
+        ):  # no more processes, memory or descriptors: the job that runs has to continue
             ours, orders = socket.socketpair()
             try:
                 with orders:
@@ -339,7 +341,7 @@ class ForkServer:
         unsafe = self._import(wanted, self._problems)
         if unsafe:
             name, why = unsafe
-            self._problems[name] = f"importing it {why}, so it is not preloaded: a process with that cannot be forked"
+            self._problems[name] = f"importing it {why}, so it is not preloaded: such a process cannot be forked"
             self._replace()
         self._send({"ready": os.getpid(), "problems": self._problems})
         if self._setup["forks"]:

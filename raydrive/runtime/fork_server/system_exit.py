@@ -6,7 +6,7 @@ import sys
 
 
 def exit_code(end: SystemExit) -> int:
-    """Returns the code that Python would give the process; prints what is no code, as Python does.
+    """Returns the code that Python would give the process; prints what is not a code, as Python does.
 
     Args:
         end: What was raised.

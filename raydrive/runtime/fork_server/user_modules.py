@@ -1,6 +1,6 @@
 """The modules of a function trial: the user's ``__main__`` and the local module that the function comes from.
 
-A function travels by value, with all it uses of these modules. In a trial they stand under their own names again, so
+A function travels by value, with all it uses of these modules. In a trial they are under their own names again, so
 that what the user has defined there is found by ``pickle``, ``joblib`` and the worker processes of ``multiprocessing``:
 a forked worker has the modules; a spawned one imports ``spawn_main`` of this package as its main module, which loads
 the function once more. A model that a trial dumps can be loaded where the same script is ``__main__``.
@@ -114,13 +114,13 @@ class _UserModule(types.ModuleType):
         try:
             return importlib.import_module(name)
         except ImportError as error:
-            raise AttributeError(f"module {name!r} is here with what the function uses, no more: {error}") from None
+            raise AttributeError(f"module {name!r} has only what the function uses: {error}") from None
         finally:
             sys.modules[name] = self
 
     @staticmethod
     def _hint(name: str) -> str:
-        return "" if name.startswith("__") else ": a trial has what its function uses, and uses by name"
+        return "" if name.startswith("__") else ": a trial has only what its function uses by name"
 
 
 _main = _UserModule(MAIN, None)

@@ -1,4 +1,4 @@
-"""The trial's first actor and those of its other nodes, its members: one trial, one fate.
+"""The trial's first actor and those of its other nodes, its members, which start and end together.
 
 The driver has to do with the first actor only. That one makes the members, on the nodes that the trial has reserved,
 and Ray ends them with it. It takes from them what their processes log, as if these ran here, so that a trial has one
@@ -60,7 +60,7 @@ class Place:
 
 
 def find_place(count: int) -> Place:
-    """Returns this node, with so many ports that are free now."""
+    """Returns this node, with this many ports that are free now."""
     address = str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
     return Place(os.uname().nodename, address, free_ports(count))
 
@@ -133,7 +133,7 @@ class Members:
         return cls(members, group)
 
     def release(self) -> None:
-        """Gives back the reservation of all nodes, which ends their actors, the calling one too."""
+        """Returns the reservation of all nodes, which ends their actors, including the calling one."""
         with contextlib.suppress(Exception):
             ray.util.remove_placement_group(self._group)
 
@@ -222,7 +222,7 @@ class GangAttempt:
         return self.failure is not None or bool(self.lost)
 
     def begin(self, order: Sequence[Any], meeting: Meeting) -> None:
-        """Has the attempt begin on the other nodes.
+        """Starts the attempt on the other nodes.
 
         Args:
             order: Trial, attempt, hyperparameters, checkpoint and its intervals.
@@ -333,4 +333,4 @@ class GangAttempt:
 
     def missing(self) -> str:
         """A notice of what may be missing in the storage, for a member was lost at the end; else empty."""
-        return f"what its other nodes left may be missing from the storage: {self.lost}" if self.lost else ""
+        return f"files of its other nodes may be missing from the storage: {self.lost}" if self.lost else ""

@@ -1,4 +1,4 @@
-"""In which order the processes of one node have written their logs, so that the logs of a trial can be shown as one.
+"""The order in which the processes of a node wrote their logs, so that a trial's logs can be shown as one.
 
 A file beside the logs has a line ``[seconds since the epoch, rank, bytes so far]`` for each look at which a log had
 another size than before. A log that has been cut (``log_limit``) is shorter then.

@@ -1,4 +1,4 @@
-"""What a trial's first actor and its members have in common."""
+"""Code shared by a trial's first actor and its members."""
 
 EPOCH = 1
 """The members obey the first actor only, which does not change."""

@@ -46,7 +46,7 @@ def _never(resources: Resources, wanted: Amounts, totals: Sequence[Amounts]) -> 
         return f"{text}, and no machine has room for more than {most} of them."
     if resources.strategy == _APART:
         machines = f"{able} of the {len(totals)} machine{'s' * (len(totals) != 1)} could hold one of them"
-        return f"a trial asks for {asked}, each on a machine of its own (strategy STRICT_SPREAD), and {machines}."
+        return f"a trial asks for {asked}, each on its own machine (strategy STRICT_SPREAD), and {machines}."
     most = sum(bundles_that_fit(wanted, node) for node in totals)
     return f"a trial asks for {asked}, and all machines together have room for {most} of them."
 
@@ -59,13 +59,13 @@ def _remedies(resources: Resources, wanted: Amounts, totals: Sequence[Amounts]) 
 def _ways(resources: Resources, wanted: Amounts, totals: Sequence[Amounts]) -> Iterator[str]:
     packed = gangs_that_fit(wanted, resources.nodes, _ANYWHERE, totals)
     if packed and resources.strategy in (_APART, _TOGETHER):
-        yield "strategy: PACK, by which several nodes of a trial may lie on one machine"
+        yield "strategy: PACK, which may place several nodes of a trial on one machine"
     counts = range(resources.nodes - 1, 0, -1)
     fewer = next((count for count in counts if gangs_that_fit(wanted, count, resources.strategy, totals)), 0)
     if fewer:
         yield f"nodes: {fewer}" if fewer > 1 else "nodes: 1, a trial on one machine"
     else:
-        yield "smaller amounts: they are those of each node"
+        yield "smaller amounts, which are per node"
 
 
 def why_nodes_wait(
@@ -83,7 +83,9 @@ def why_nodes_wait(
     asked = reserved_nodes(resources)
     most = gangs_that_fit(wanted, resources.nodes, resources.strategy, totals)
     if not most:
-        return f"waiting for {asked}: {_room(resources, wanted, totals)} in the cluster; no other has joined yet"
+        return (
+            f"waiting for {asked}: {_room(resources, wanted, totals)} in the cluster; no other machine has joined yet"
+        )
     if free is None:
         return f"waiting for {asked}"
     ready = _room(resources, wanted, free)
@@ -103,7 +105,7 @@ def _room(resources: Resources, wanted: Amounts, nodes: Sequence[Amounts]) -> in
 
 
 def fits_by_nodes(totals: Sequence[Amounts], most: int = 64) -> Iterator[tuple[int, str]]:
-    """Yields numbers of nodes (1, 2, 4 and so on), and how many trials of so many nodes fit at once, in words.
+    """Yields numbers of nodes (1, 2, 4 and so on), and how many trials of this many nodes fit at once, in words.
 
     Args:
         totals: What each node of the cluster has.

@@ -49,7 +49,7 @@ _SHARED = "OMPI_MCA_btl_sm_backing_directory", "OMPI_MCA_btl_vader_backing_direc
 _RETRY_S = 0.1
 _LOOK_S = 0.02
 _UNREACHABLE_S = 60.0
-"""After so long without an answer of its machine, a node counts as one that cannot be reached."""
+"""After this long without an answer of its machine, a node counts as one that cannot be reached."""
 _HANDSHAKE_S = 10.0
 _LAST_S = 5.0
 """Seconds that MPI's own processes of another node may take to end after ``mpirun`` has."""
@@ -199,7 +199,7 @@ def _why(hosts: Sequence[str], slots: int) -> str:
 
 
 def _own_words(text: str) -> str:
-    """The last thing that ``mpirun`` itself has printed, which stands between two lines of dashes."""
+    """The last thing that ``mpirun`` itself has printed, which is between two lines of dashes."""
     lines = [line.strip() for line in text.splitlines() if not _RANK_LINE.match(line)]
     blocks = re.split(r"-{20,}", " ".join(lines))
     words = next((block.strip() for block in reversed(blocks) if block.strip()), "")
@@ -279,7 +279,7 @@ def _listen(port: int) -> socket.socket:
 
 
 class _Server:
-    """Takes connections, each in a thread of its own.
+    """Takes connections, each in a separate thread.
 
     Args:
         token: The secret that clients prove to have.
@@ -378,7 +378,7 @@ def _connect(place: Sequence[Any], token: str, request: Mapping[str, Any]) -> tu
             since = time.monotonic()
         except OSError as error:
             if time.monotonic() - since > _UNREACHABLE_S:
-                raise Unreachable(f"{where} does not answer ({error}): does something block the port?") from None
+                raise Unreachable(f"{where} does not answer ({error}). Check that nothing blocks the port") from None
         else:
             break
         time.sleep(_RETRY_S)
@@ -387,10 +387,10 @@ def _connect(place: Sequence[Any], token: str, request: Mapping[str, Any]) -> tu
             greeting, body = json.loads(stream.readline()), json.dumps(request)
             connection.sendall(f"{_proof(token, greeting['nonce'], body)} {body}\n".encode())
             if stream.readline() != "ok\n":
-                raise ConnectionError("it does not take the secret of this trial")
+                raise ConnectionError("it rejects the secret of this trial")
     except (OSError, ValueError, KeyError) as error:
         connection.close()
-        raise Unreachable(f"what listens at {where} is no server of this trial ({error})") from None
+        raise Unreachable(f"the process that listens at {where} is not a server of this trial ({error})") from None
     connection.settimeout(None)
     return connection, str(greeting["host"])
 

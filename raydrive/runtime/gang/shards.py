@@ -2,7 +2,7 @@
 
 Each node brings the parts of its processes to the storage itself, and the manifest comes last and names the files of
 all of them: a checkpoint of which a part is missing does not count. Once it counts, its files lie in one folder,
-wherever and on however many nodes the trial goes on.
+wherever and on however many nodes the trial continues.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from raydrive.storage.folder.contained import remove_tree
 from raydrive.storage.folder.names import legible
 
 TOLD_S = 30.0
-"""After so long it is told that parts of a checkpoint are missing."""
+"""After this long it is told that parts of a checkpoint are missing."""
 FILES_OF_A_NODE = 100_000
 Part = tuple[dict[str, dict[str, Any]], dict[str, str]]
 """Files and links of a part, as the manifest has them."""
 
 
 def put_parts(prepared: Prepared, number: int, names: Mapping[int, str]) -> list[Part]:
-    """Brings the parts that lie on this node to the storage.
+    """Uploads the parts on this node to the storage.
 
     Args:
         prepared: The files of the attempt on this node.
@@ -194,8 +194,8 @@ def merged(parts: Sequence[Part]) -> Part:
     for own, more in parts:
         if twice := sorted(files.keys() & own.keys()):
             raise UnstorableCheckpointError(
-                f"several processes saved {legible(twice[0])} as their part: give the files of each names of their "
-                "own, such as model-rank-0.pt, or save the checkpoint on rank 0 alone, without sharded=True"
+                f"several processes saved {legible(twice[0])} as their part: give the files of each process unique "
+                "names, such as model-rank-0.pt, or save the checkpoint on rank 0 alone, without sharded=True"
             )
         files.update(own)
         links.update(more)

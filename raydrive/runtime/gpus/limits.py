@@ -1,8 +1,8 @@
-"""A trial's share of a GPU's memory, as its libraries are told of it, and of its computing time by NVIDIA's MPS.
+"""A trial's share of a GPU: the memory limits set in its libraries, and computing time shared by NVIDIA's MPS.
 
-torch and TensorFlow are told in the training process, when it imports them: ``raydrive_gpu_limits`` among the modules
-for training scripts. JAX reads a variable, which has the share of the whole memory. With MPS the driver itself keeps
-every process within its share.
+The limits of torch and TensorFlow are set in the training process, when it imports them: ``raydrive_gpu_limits`` among
+the modules for training scripts. JAX reads a variable, which has the share of the whole memory. With MPS the driver
+itself keeps every process within its share.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What NVIDIA's driver tells of GPUs, by NVML (the package ``nvidia-ml-py``, optional)."""
+"""GPU data from NVIDIA's driver, by NVML (the package ``nvidia-ml-py``, optional)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Nvml:
         return 0
 
     def use_percent(self, gpu: str) -> float | None:
-        """Returns how much of the last moment a GPU computed, in percent, for whomever; None = not known."""
+        """Returns how much of the last moment a GPU computed, in percent, for any process; None = not known."""
         with contextlib.suppress(self._library.NVMLError, ValueError):
             return float(self._library.nvmlDeviceGetUtilizationRates(self._device(gpu)).gpu)
         return None

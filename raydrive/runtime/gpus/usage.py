@@ -1,4 +1,4 @@
-"""What a trial uses of its GPUs while it trains: the mean of their use, and the largest memory that it held."""
+"""What a trial uses of its GPUs while it trains: now, the mean of their use, and the largest memory that it held."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 INTERVAL_S = 5.0
 USE, MEMORY = "gpu_percent", "gpu_memory_bytes"
-"""Names of what is recorded at the end of an attempt."""
+"""Names of what is reported while it trains, and recorded at the end of an attempt."""
 
 
 class Driver(Protocol):
@@ -29,6 +29,7 @@ class UsageWatch:
         driver: What tells of them; None = nothing is known.
         gpus: Their names, as in ``CUDA_VISIBLE_DEVICES``.
         pids: Returns the processes of the trial.
+        now: Takes what was seen last, by ``USE`` and ``MEMORY``.
         interval_s: Seconds between two looks.
     """
 
@@ -37,9 +38,11 @@ class UsageWatch:
         driver: Driver | None,
         gpus: Sequence[str],
         pids: Callable[[], Collection[int]],
+        now: dict[str, float] | None = None,
         interval_s: float = INTERVAL_S,
     ) -> None:
         self._driver, self._gpus, self._pids = driver, gpus, pids
+        self._now = {} if now is None else now
         self._interval_s = interval_s
         self._use: list[float] = []
         self._most_bytes: int | None = None
@@ -77,6 +80,8 @@ class UsageWatch:
         known = [one for one in use if one is not None]
         if known:
             self._use.append(sum(known) / len(known))
+            self._now[USE] = self._use[-1]
         memory = [one for one in held if one is not None]
         if memory:
             self._most_bytes = max(self._most_bytes or 0, sum(memory))
+            self._now[MEMORY] = float(sum(memory))

@@ -1,4 +1,4 @@
-"""Delivers notices, in a thread of its own: whatever becomes of one, the run does not wait for it or change."""
+"""Delivers notices in a separate thread: the run neither waits for a delivery nor depends on it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMMAND_S = 20.0
 WEBHOOK_S = 5.0
 """Seconds that one try to reach a webhook may take."""
 PAUSES_S = (1.0, 2.0)
-"""Between the attempts to reach a webhook: three in all."""
+"""Between the attempts to reach a webhook: three in total."""
 
 
 class NoticeSender:
@@ -94,7 +94,7 @@ class NoticeSender:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            return f"its command took longer than {COMMAND_S:g} s and was ended"
+            return f"its command took longer than {COMMAND_S:g} s and was killed"
         return "" if code == 0 else f"its command ended with exit code {code}; its output is in the driver's log"
 
     def _post(self, notice: Notice) -> str:

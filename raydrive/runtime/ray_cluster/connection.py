@@ -30,7 +30,7 @@ class Connection:
     embedded: bool
     """True when raydrive started the cluster and is to stop it."""
     outlives: bool
-    """True when the cluster goes on without this process, so that drivers must be detached."""
+    """True when the cluster continues without this process, so that drivers must be detached."""
 
 
 def connect(address: str | None = None, *, num_cpus: int | None = None, plain_ray: bool | None = None) -> Connection:
@@ -58,7 +58,8 @@ def connect(address: str | None = None, *, num_cpus: int | None = None, plain_ra
     if explicit.startswith(("http://", "https://", "ray://")):
         raise ClusterError(
             f"--address {explicit}: found a {explicit.split(':')[0]} address; allowed: auto or HOST:PORT of the "
-            "cluster's GCS (usually port 6379); submit and resume also take http://HOST:8265, the dashboard's."
+            "cluster's GCS (usually port 6379); submit and resume also accept http://HOST:8265, the address of the "
+            "dashboard."
         )
     if unreachable := why_unreachable(explicit):
         raise _no_cluster(explicit, unreachable)
@@ -98,7 +99,7 @@ def _no_cluster(address: str, why: str) -> ClusterError:
     told = brief(why, 1000).rstrip(".")
     return ClusterError(
         f"no Ray cluster answers at {show(address)}: {told}. Start one with 'ray start --head', give --address "
-        "HOST:PORT, or leave the address out for a local run. If the cluster uses tokens, set RAY_AUTH_MODE=token."
+        "HOST:PORT, or omit the address for a local run. If the cluster uses tokens, set RAY_AUTH_MODE=token."
     )
 
 
@@ -234,11 +235,11 @@ def check_feasible(resources: Resources, *, may_grow: bool = False) -> str:
         raise ClusterError(f"{misfit[0]} The cluster has {listing}. {misfit[1]}")
     if fitting(wanted, [totals for _, totals in alive]):
         return ""
-    text = f"a trial asks for {describe(wanted)}, and no node could ever hold that. The cluster has {listing}."
+    text = f"a trial asks for {describe(wanted)}, and no node has that much. The cluster has {listing}."
     if may_grow:
         return f"{text} Waiting for the autoscaler."
     raise ClusterError(
-        f"{text} Use a cluster with such a node, or lower what a trial asks for: {_lower(wanted, alive)}"
+        f"{text} Use a cluster with such a node, or lower the resources of a trial: {_lower(wanted, alive)}"
     )
 
 

@@ -67,13 +67,13 @@ def run_job(
         raise _failed(address, job, "failed", client)
     except AuthenticationError as error:
         raise ClusterError(
-            f"the Ray dashboard at {address} asks for a token: keep it in {TOKEN_FILE} or RAY_AUTH_TOKEN, and set "
+            f"the Ray dashboard at {address} requires a token: set it in {TOKEN_FILE} or RAY_AUTH_TOKEN, and set "
             "RAY_AUTH_MODE=token before Python starts"
         ) from error
     except (RuntimeError, ValueError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ClusterError(
-            f"no Ray dashboard that takes jobs answers at {address}: {first.rstrip('.')}. Give the address of the "
+            f"no Ray dashboard that accepts jobs answers at {address}: {first.rstrip('.')}. Give the address of the "
             "dashboard (usually port 8265; kubectl port-forward brings it here), or --address HOST:PORT of the "
             "cluster's GCS from a machine of its network."
         ) from error
@@ -97,7 +97,7 @@ def _failed(address: str, job: str, how: str, client: Any) -> ClusterError:
     advice = ""
     if "No module named" in text and "raydrive" in text:
         advice = (
-            "\nInstall raydrive, of the same version as here, in the Python of the cluster's nodes: "
+            "\nInstall the same version of raydrive in the Python of the cluster's nodes: "
             "'pip install raydrive' there, or in their image."
         )
     elif "python: not found" in text or "python: command not found" in text:

@@ -72,7 +72,7 @@ def choose_start(plain_ray: bool | None = None) -> RayStart:
     version = f"Ray {metadata.version('ray')}"
     lacking = next((f"{at}.{name}" for at, name, _ in _CHANGES if not hasattr(_found(at), name)), "").replace(":", ".")
     if lacking:
-        return RayStart(True, f"{version} has no {lacking}, which raydrive's start changes", lacking)
+        return RayStart(True, f"{version} has no {lacking}, which raydrive's start modifies", lacking)
     agents = all(hasattr(_found("ray._raylet"), name) for name in _PORTS)
     return RayStart(False, version if agents else f"{version}, with Ray's own agents")
 
@@ -92,7 +92,7 @@ def start_ray(num_cpus: int | None, plain_ray: bool | None = None, **options: An
 
     start = choose_start(plain_ray)
     if start.lacking:
-        print(f"raydrive: {start}. Its start takes a few seconds more.", file=sys.stderr, flush=True)
+        print(f"raydrive: {start}. It takes a few seconds longer to start.", file=sys.stderr, flush=True)
     with _plain_workers() if start.plain else only_what_is_used():
         # The address is given explicitly: ray.init() alone would join whatever cluster runs on this machine.
         ray.init("local", include_dashboard=False, num_cpus=num_cpus, **options)
@@ -114,7 +114,7 @@ def _plain_workers() -> Iterator[None]:
 
 @contextlib.contextmanager
 def only_what_is_used() -> Iterator[None]:
-    """Has Ray leave out what is unused and wait for nothing; afterwards it is as it was."""
+    """Makes Ray skip what is unused and wait for nothing; restores it afterwards."""
     with contextlib.ExitStack() as stack:
         for path, name, other in _CHANGES:
             owner = _found(path)
@@ -140,10 +140,10 @@ def _start(start_ray_process: Callable[..., Any], command: Sequence[str], *argum
 def quick_command(command: Sequence[str]) -> list[str]:
     """Returns the command of a raylet so that it waits for no agent; any other one as it is.
 
-    A raylet starts two agents, Python programs that import for a second, and is no node before they have told it where
-    they listen. The dashboard agent serves metrics and the dashboard, which an embedded cluster has none of: a stand-in
-    says so. Another one listens in the place of the agent of runtime environments, and starts it at a request, which
-    nothing of ours makes.
+    A raylet starts two agents, Python programs that import for a second, and is not a node before they have told it
+    where they listen. The dashboard agent serves metrics and the dashboard, which an embedded cluster has none of: a
+    stand-in says so. Another one listens in the place of the agent of runtime environments, and starts it at a request,
+    which nothing of ours makes.
     """
     raylet = importlib.import_module("ray._raylet")
     port_names = [getattr(raylet, name) for name in _PORTS]
@@ -185,7 +185,7 @@ def node_soon(get_node: Callable[..., Any], gcs_address: str, node_id: str) -> A
 
 
 def _no_dashboard(get_dashboard_dependency_error: Callable[..., Any]) -> ImportError:
-    """Says why no dashboard can be started, without importing aiohttp and more, 0.2 s, to find that out."""
+    """Returns why no dashboard can be started, without importing aiohttp and more, 0.2 s, to find that out."""
     return ImportError("unused")
 
 
@@ -209,4 +209,4 @@ _CHANGES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("ray._private.services", "start_ray_process", _start),
     ("ray._private.utils", "get_dashboard_dependency_error", _no_dashboard),
 )
-"""What is changed in Ray: owner, name, and what stands there during the start, which gets Ray's own first."""
+"""What is changed in Ray: owner, name, and what is there during the start, which gets Ray's own first."""

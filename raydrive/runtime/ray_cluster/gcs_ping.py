@@ -8,7 +8,7 @@ import socket
 import time
 
 TIMEOUT_S = 5.0
-# A GCS that was just killed closes its connections one by one: for so long an answer that is none is asked again.
+# A GCS that was just killed closes its connections one by one: for this long an answer that is none is asked again.
 DYING_S = 2.0
 # What an HTTP/2 client says first, with empty settings; a gRPC server such as Ray's GCS answers with its own settings.
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
@@ -35,7 +35,7 @@ def why_unreachable(address: str, timeout_s: float = TIMEOUT_S) -> str:
         return f"no answer within {timeout_s:g} s"
     except OSError as error:
         return (error.strerror or str(error) or type(error).__name__).lower()
-    return "" if len(answer) >= 4 and answer[3] == _SETTINGS else "what listens there is not Ray's GCS"
+    return "" if len(answer) >= 4 and answer[3] == _SETTINGS else "the process that listens there is not Ray's GCS"
 
 
 def surely_gone(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""The way out for a Ray that raydrive does not know: Ray as it is, none of its private parts changed.
+"""The fallback for a version of Ray that raydrive does not know: Ray without changes to its private parts.
 
 Standard library only: the processes of the actors import this before their work.
 """

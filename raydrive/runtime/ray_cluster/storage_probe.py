@@ -43,7 +43,7 @@ def probe_storage(storage: str, resources: Resources) -> None:
         for node_id, name in others:
             why = answers.get(node_id)
             if why == "" and folder.read_or_none(node_id) != token.encode():
-                why = "what it wrote cannot be read here"
+                why = "this machine cannot read what the node wrote"
             if why:
                 wrong.append(f"{name}: {why}")
     finally:
@@ -109,7 +109,7 @@ def prove(uri: str, token: str, name: str, origin: str) -> str:
     try:
         folder = open_folder(uri)
         if folder.read_or_none(_TOKEN) != token.encode():
-            return f"it does not see what {origin} wrote there"
+            return f"it cannot read what {origin} wrote there"
         folder.write_whole(name, token.encode())
     except (StorageError, OSError) as error:
         return str(error)

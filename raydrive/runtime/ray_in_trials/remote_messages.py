@@ -29,7 +29,7 @@ class RemoteMessages:
         Args:
             sender: Tells senders apart.
             number: How many messages it has sent before these.
-            messages: In their order; anything may stand in them.
+            messages: In their order; anything may be in them.
 
         Returns:
             Whether the attempt has a process that trains: else what was logged is lost.

@@ -133,10 +133,18 @@ class TrialSupervisor:
         """
         self._hear(epoch)
 
+    @property
+    def gpu_use(self) -> dict[str, float]:
+        """What the attempt under way uses of its GPUs now; empty = not known, or there is none."""
+        current = self._attempt
+        return dict(current.events.using) if current is not None and not current.is_over else {}
+
     def _hear(self, epoch: int) -> None:
         """Accepts a word of the driver: refuses one of the past, and renews the lease."""
         if epoch < self._epoch:
-            raise StaleEpochError(f"this trial actor follows the driver of epoch {self._epoch}; epoch {epoch} is over")
+            raise StaleEpochError(
+                f"this trial actor follows the driver of epoch {self._epoch}; epoch {epoch} has ended"
+            )
         self._epoch = self._delivery.epoch = epoch
         self._heard_at = time.monotonic()
 
@@ -180,6 +188,7 @@ class TrialSupervisor:
         first_step: float | None = None,
         last_step: float | None = None,
         meeting: Mapping[str, Any] | None = None,
+        last_value: float | None = None,
     ) -> list[TrialEvent]:
         """Runs an attempt to its end and returns its last events; joins it when it is under way already.
 
@@ -188,12 +197,13 @@ class TrialSupervisor:
             trial: Number of the trial.
             attempt: Number of the attempt, from 1.
             params: The hyperparameters.
-            resume_from: Name of the checkpoint to go on from.
+            resume_from: Name of the checkpoint to continue from.
             interval: Intervals that checkpoint holds.
             recorded: Intervals that earlier attempts recorded, where the next two are known.
             first_step: The step of the first of them.
             last_step: The step of the last of them.
             meeting: Where the attempt's processes meet, for the actor of another node than the trial's first.
+            last_value: The last value that earlier attempts recorded.
 
         Raises:
             StaleEpochError: If a newer driver has taken over.
@@ -202,10 +212,11 @@ class TrialSupervisor:
         current = self._attempt
         if current is None or not current.is_of(trial, attempt):
             metric, place = self._config.metric.name, Meeting(**meeting) if meeting is not None else None
+            known = Recorded.of(recorded, first_step, last_step)
             events = (
                 MemberEvents(trial, attempt, interval, metric, self._node_rank)
                 if self._node_rank
-                else AttemptEvents(trial, attempt, interval, metric, Recorded.of(recorded, first_step, last_step))
+                else AttemptEvents(trial, attempt, interval, metric, known, last_value)
             )
             events.reader.ranks_given = self._config.trial.resources.world_size > 1
             current = self._attempt = AttemptRun(self._parts, events, params, resume_from, place)
@@ -246,10 +257,10 @@ class TrialSupervisor:
         return await current.remote_messages.take(sender, number, messages)
 
     async def put_parts(self, epoch: int, trial: int, attempt: int, number: int, names: Mapping[int, str]) -> list[Any]:
-        """Brings the parts of a checkpoint that lie on this node to the storage.
+        """Uploads the parts of a checkpoint on this node to the storage.
 
         Raises:
-            StorageError: If they cannot be written, or the attempt is over.
+            StorageError: If they cannot be written, or the attempt has ended.
         """
         self._hear(epoch)
         current = self._attempt

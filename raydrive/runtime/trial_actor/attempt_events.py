@@ -39,9 +39,18 @@ class AttemptEvents:
         interval: Intervals that its checkpoint holds.
         metric: Name of the primary metric.
         recorded: What earlier attempts recorded, where that can be aligned by steps.
+        last_value: The last value that they recorded.
     """
 
-    def __init__(self, trial: int, attempt: int, interval: int, metric: str, recorded: Recorded | None = None) -> None:
+    def __init__(
+        self,
+        trial: int,
+        attempt: int,
+        interval: int,
+        metric: str,
+        recorded: Recorded | None = None,
+        last_value: float | None = None,
+    ) -> None:
         self.trial = trial
         self.attempt = attempt
         self.metric = metric
@@ -60,6 +69,8 @@ class AttemptEvents:
         """Whether its process waits for the next trial."""
         self.usage: dict[str, float] = {}
         """What it used of its GPUs."""
+        self.using: dict[str, float] = {}
+        """What it uses of them now."""
         self.silent_since: float | None = None
         """When the oldest batch was sent that the driver has not confirmed, by the monotonic clock."""
         self.stopped_pids: list[int] = []
@@ -69,7 +80,7 @@ class AttemptEvents:
         self.heard_at = 0.0
         """When something it logged was last read, by the monotonic clock; 0 before."""
         self.reader = ReportReader(
-            metric, interval, time.time(), self.tell, recorded, self._announce, self.note, self._part
+            metric, interval, time.time(), self.tell, recorded, self._announce, self.note, self._part, last_value
         )
         self._noted: set[str] = set()
         self._saves_first = False
@@ -95,7 +106,7 @@ class AttemptEvents:
         return self.reader.interval, self.reader.value
 
     def note(self, text: str, about: str = "") -> None:
-        """Has a notice recorded that the trial's user must not miss; each text once.
+        """Records a notice that the trial's user must not miss; each text once.
 
         Args:
             text: One sentence; empty = there is none.
@@ -108,7 +119,7 @@ class AttemptEvents:
             self.wake.set()
 
     def tell(self, text: str) -> None:
-        """Has a notice recorded, and writes it into the trial's log, too."""
+        """Records a notice, and also writes it to the trial's log."""
         if text not in self._noted:
             self.note(text)
             self.log(text)
@@ -126,7 +137,7 @@ class AttemptEvents:
         """Counts what the training process logged; the primary metric sets the interval.
 
         Args:
-            messages: Of any process that writes to the socket: anything may stand in them.
+            messages: Of any process that writes to the socket: anything may be in them.
 
         Returns:
             Those that cannot be read.
@@ -158,14 +169,14 @@ class AttemptEvents:
         self._make_shards = make
 
     def resumes(self) -> None:
-        """It goes on from a checkpoint."""
+        """It continues from a checkpoint."""
         self._known_checkpoint = True
 
     def saved(self, interval: int, name: str) -> None:
-        """Reports to the driver that a checkpoint is in the storage, so that the next attempt goes on from it.
+        """Reports to the driver that a checkpoint is in the storage, so that the next attempt continues from it.
 
         A script that saves before it logs is killed now and then between the two. The values that its last checkpoint
-        holds were never logged then, and an attempt that goes on from it would never log them: so such a checkpoint
+        holds were never logged then, and an attempt that continues from it would never log them: so such a checkpoint
         counts when a value has come after it, and until then the one before does.
         """
         self._release()  # two in a row: it saves more often than it logs
@@ -178,15 +189,17 @@ class AttemptEvents:
             self._release()
 
     def is_over(self) -> None:
-        """No other attempt will go on from what it saved: its last checkpoint counts, whatever was logged."""
+        """No other attempt will continue from what it saved: its last checkpoint counts, whatever was logged."""
         self._over = True
         self._release()
 
     def forgo(self) -> None:
-        """Another attempt may go on from what it saved, and nothing more comes of this one."""
+        """Another attempt may continue from what it saved, and nothing more comes of this one."""
         if self._held is not None:
             self._held = None
-            self.log("the last checkpoint was saved before its values were logged: the one before it is gone on from")
+            self.log(
+                "the last checkpoint was saved before its values were logged: the trial continues from the previous one"
+            )
 
     def _release(self) -> None:
         held, self._held = self._held, None

@@ -1,4 +1,4 @@
-"""How an attempt has ended, in words for its user."""
+"""How an attempt ended, as text for its user."""
 
 from __future__ import annotations
 

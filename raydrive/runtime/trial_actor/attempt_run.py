@@ -63,7 +63,7 @@ class AttemptRun:
         parts: What it uses.
         events: Its events, so far none.
         params: The hyperparameters.
-        resume_from: Name of the checkpoint to go on from; None = it begins anew.
+        resume_from: Name of the checkpoint to continue from; None = it begins again.
         meeting: Where its processes meet, on another node than the trial's first; None = this is the first.
     """
 
@@ -118,7 +118,7 @@ class AttemptRun:
             await self._gang.take(events)
 
     def put_parts(self, number: int, names: Mapping[int, str]) -> list[Any]:
-        """Brings the parts of a checkpoint that lie on this node to the storage; see ``shards.put_parts``."""
+        """Uploads the parts of a checkpoint on this node to the storage; see ``shards.put_parts``."""
         from raydrive.runtime.gang import shards  # lazy: raydrive.runtime.gang.shards, 0.001 s
 
         if self._prepared is None:
@@ -162,7 +162,7 @@ class AttemptRun:
         except (StorageError, OSError) as problem:
             if not self.events.began and not (isinstance(problem, StorageError) and problem.__cause__ is None):
                 # The storage or this node failed, not what is stored: no fault of the trial.
-                return LostEvent(now, clean_text(f"it could not begin: {problem}"))
+                return LostEvent(now, clean_text(f"it could not start: {problem}"))
             return EndedEvent(now, None, clean_text(f"{type(problem).__name__}: {problem}"))
         except Exception as problem:
             return EndedEvent(now, None, clean_text(f"{type(problem).__name__}: {problem}"))
@@ -183,7 +183,7 @@ class AttemptRun:
         return end
 
     async def _meet(self, spec: TrialSpec) -> None:
-        """Has the attempt begin on the trial's other nodes, where there are some.
+        """Starts the attempt on the trial's other nodes, if there are any.
 
         Raises:
             MemberLostError: If one of them is gone.
@@ -250,13 +250,13 @@ class AttemptRun:
         """Runs the training process; returns its exit code, and why it failed.
 
         Raises:
-            RemovedError: If it ended for want of something that was removed.
+            RemovedError: If it ended for lack of something that was removed.
             MemberLostError: If another node of the trial is lost.
         """
         parts, current = self._parts, self.events
         job = training_job(parts.config, parts.run_id, node, current, self._params, prepared, resumed, self._meeting)
         if self._stopping:
-            return -15, "stopped before it began"
+            return -15, "stopped before it started"
         if self._gang is not None and self._gang.has_ended:
             if self._gang.failure is None:
                 raise MemberLostError(self._gang.lost)
@@ -290,7 +290,7 @@ class AttemptRun:
         return self._joint_end(exit_, prepared, nearly)
 
     async def _others_end(self, exit_: Exit, prepared: Prepared) -> None:
-        """Tells the trial's other nodes how the processes of this one have ended, and waits for those of theirs.
+        """Informs the trial's other nodes how the processes of this one ended, and waits for theirs.
 
         Raises:
             MemberLostError: If the attempt is lost with one of them.
@@ -329,7 +329,7 @@ class AttemptRun:
         return f"rank {first + (exit_.failed_rank or 0)}{where}: {why or f'exit code {exit_.code}'}"
 
     async def _recover(self, prepared: Prepared) -> Resumed | None:
-        """Brings the checkpoint to this node and counts intervals on from it."""
+        """Downloads the checkpoint to this node and counts intervals on from it."""
         name, current = self._resume_from, self.events
         if name is None:
             return None

@@ -1,4 +1,4 @@
-"""The environment that training processes inherit from their node: which Python its names mean, and what is ours.
+"""The environment of training processes: that of the node, with the Python of the trial and variables of raydrive.
 
 Whatever a command calls, ``python``, ``python3``, ``pip`` and ``pip3`` are those of the Python that was chosen for
 trials (``python:``, else the one that raydrive runs in), with a shell or without one.
@@ -32,7 +32,7 @@ def node_environment(
         trial: What is run.
         folder: Folder of the run on this node, for the commands that the chosen Python lacks.
         base: Where a relative path of that Python begins; None = nowhere.
-        secrets: Further variables of the user, which stand in no configuration.
+        secrets: Further variables of the user, which are in no configuration.
     """
     user = {**trial.environment_variables, **secrets}
     env = _without_kernel(os.environ)

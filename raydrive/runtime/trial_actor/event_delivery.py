@@ -1,4 +1,4 @@
-"""Brings the events of attempts to the driver: one batch in flight, in order, kept until the driver has them."""
+"""Delivers the events of attempts to the driver: one batch in flight, in order, kept until the driver has them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH_DELAY_S = 0.003
 """A report waits this long for company."""
 MAX_BATCH = 5_000
 AGAIN_S = 0.2
-"""After so long a batch that was not acknowledged is sent again."""
+"""After this long a batch that was not acknowledged is sent again."""
 MOST_REFUSALS = 25
 """Refusals of a batch in a row, by an error of the driver, before the attempt fails."""
 
@@ -98,7 +98,7 @@ class Delivery:
         try:
             call = self.driver.report.remote(current.trial, current.attempt, self.epoch, pack(batch))
             sending = self._in_flight = asyncio.ensure_future(answer(call))
-            # When the attempt is over, what is in flight may arrive twice, and is recognised by its seq.
+            # When the attempt has ended, what is in flight may arrive twice, and is recognised by its seq.
             sending.add_done_callback(lambda task: task.cancelled() or task.exception())
             await asyncio.wait([sending])
             error = None if sending.cancelled() else sending.exception()
@@ -132,10 +132,12 @@ class Delivery:
 
 
 def pause_if_unheard(current: AttemptEvents, patience_s: float) -> None:
-    """Stops an attempt's process tree at a report when what it logs has not been recorded for so many seconds."""
+    """Stops an attempt's process tree at a report when what it logs has not been recorded for this many seconds."""
     since = current.silent_since
     if since is None or not current.pid or current.stopped_pids or time.monotonic() - since < patience_s:
         return
-    current.log(f"paused: nothing could be recorded for {patience_s:g} s; it goes on when the storage is back")
+    current.log(
+        f"paused: nothing could be recorded for {patience_s:g} s; it continues when the storage is available again"
+    )
     current.stopped_pids = [current.pid, *process_tree.descendants(current.pid)]
     process_tree.signal_all(current.stopped_pids, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""Why a training process ended, in its last words; with a hint where it has not found a file of its user's."""
+"""Why a training process failed, by its last lines of output; with a hint if it did not find a file of its user."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def why_ended(exit_: Exit, prepared: Prepared, submit_dir: str = "") -> str:
         return BY_KERNEL
     words = marked(words, prepared.last_lines(exit_.failed_rank or 0, LINES))
     # A process of its tree, or another one of the node: what the script itself says of its end is not hidden.
-    return f"{words} (meanwhile the kernel killed a process for want of memory)" if exit_.oom else words
+    return f"{words} (during that time the kernel killed a process for lack of memory)" if exit_.oom else words
 
 
 def hint(words: str, cwd: str, submit_dir: str) -> str:
@@ -56,7 +56,7 @@ def hint(words: str, cwd: str, submit_dir: str) -> str:
             continue
         if not os.path.exists(os.path.join(cwd, path)) and os.path.exists(os.path.join(submit_dir, path)):
             return (
-                f"{path} is in the folder of submission, {submit_dir}, and a trial runs in a folder of its own: give "
+                f"{path} is in the folder of submission, {submit_dir}, but a trial runs in its own folder: use "
                 f"the absolute path, or os.path.join(os.environ[{wire.SUBMIT_DIR!r}], {path!r})"
             )
     return ""

@@ -1,4 +1,4 @@
-"""How long the first reports of an attempt are delayed, so that one call carries many."""
+"""Delay of the first reports of an attempt, so that one call carries many."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FirstReportDelay:
         self._short: collections.deque[float] = collections.deque(maxlen=3)
 
     def learn(self, took_s: float, *, stopped: bool) -> None:
-        """Takes in an attempt that is over.
+        """Takes in an attempt that has ended.
 
         Args:
             took_s: How long it took, in seconds.

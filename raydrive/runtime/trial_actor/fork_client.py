@@ -20,7 +20,7 @@ from raydrive import variables
 from raydrive.runtime.fork_server import boot, orphans
 from raydrive.runtime.fork_server.job_order import JobOrder, RankOrder, Setup
 
-LOST = "the process that supervises the trial (pid {pid}) is gone; the trial was ended with it"
+LOST = "the process that supervises the trial (pid {pid}) is gone; the trial was killed with it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Exit:
     max_rss_bytes: int = 0
     """Largest resident memory of one of its processes; at least that of the warm process it was forked from."""
     oom: bool = False
-    """Whether the kernel killed for want of memory meanwhile, and the job failed."""
+    """Whether the kernel killed for lack of memory meanwhile, and the job failed."""
     kept: bool = False
     """Whether its main process waits for the next job."""
     renewed: str = ""
@@ -173,7 +173,7 @@ class ForkServerClient:
             RuntimeError: A job is under way.
         """
         if self._ended is not None:
-            raise RuntimeError("a job is under way; one helper process runs one at a time")
+            raise RuntimeError("a job is running; a helper process runs one job at a time")
         if self._transport is None:
             return Exit(None, LOST.format(pid=self.pid))
         ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()

@@ -23,7 +23,7 @@ BUSY_S = 0.005
 """A process whose lines come in such a distance logs without a pause."""
 
 ACCEPT_AGAIN_S = 1.0
-"""After so long connections are accepted again where there were no descriptors left."""
+"""After this long connections are accepted again where there were no descriptors left."""
 _READ_BYTES = 1 << 18
 _MAX_READS = 100
 """Pieces of a connection that are read at once: one that never ends must not keep the others waiting."""
@@ -86,7 +86,7 @@ class LogSocket:
         self._listen()
 
     def mend(self) -> bool:
-        """Makes the socket anew where it was removed, as by cleaners of ``/tmp``.
+        """Makes the socket again where it was removed, as by cleaners of ``/tmp``.
 
         At the same path, as far as possible, so that processes that have it from their environment find it.
 
@@ -127,13 +127,13 @@ class LogSocket:
             reader.pause()
 
     def resume(self) -> None:
-        """Goes on reading."""
+        """Continues reading."""
         self._paused = False
         for reader in list(self._readers):
             reader.resume()
 
     async def drain(self, timeout_s: float = 10.0) -> bool:
-        """Reads everything that was sent by the processes of a job that is over.
+        """Reads everything that was sent by the processes of a job that has ended.
 
         They are gone, so every connection is at its end once it is read empty. One that stays open belongs to a process
         outside the job's tree: it is closed, so that nothing of it is taken for the next job's.
@@ -288,7 +288,7 @@ class _Reader:
         return bool(data)
 
     def _look(self) -> None:
-        """The rest is over."""
+        """The rest has ended."""
         if self._rest is not None:
             self._rest.cancel()
             self._rest = None

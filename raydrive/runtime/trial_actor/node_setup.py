@@ -89,7 +89,7 @@ class NodeSetup:
         return self._last
 
     async def _bring_files(self) -> tuple[TrialSpec, Mapping[str, str]]:
-        """Brings code and inputs to the node; returns the spec and the environment with their places."""
+        """Fetches code and inputs to the node; returns the spec and the environment with their places."""
         loop = asyncio.get_running_loop()
         await asyncio.gather(
             loop.run_in_executor(None, self.files.unpack),

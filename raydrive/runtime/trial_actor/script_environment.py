@@ -1,4 +1,4 @@
-"""What a training process finds beside its own environment, so that scripts written for Azure ML run as they are.
+"""What a training process finds in addition to its environment, so that scripts for Azure ML run unchanged.
 
 ``raydrive/shims`` is a folder of modules for *their* Python: an ``azureml`` for scripts that import it, a plugin
 that MLflow discovers, and ``raydrive.context`` for a Python without raydrive. It is put on PYTHONPATH; nothing is

@@ -1,4 +1,4 @@
-"""Looks after the log of a trial while it grows: hands on the metrics that its script prints, and cuts it if need be.
+"""Follows the log of a trial while it grows: forwards the metrics that its script prints, and shortens it if needed.
 
 All of it happens in a thread, a small piece at a time: the actor's event loop has its turn between two pieces, however
 fast a script prints and whatever its patterns are.
@@ -101,7 +101,7 @@ class StdoutTail:
         """Returns when what is left has been handed on, and the log is as long as it may be.
 
         Args:
-            patience_s: After so long only the last lines are looked at.
+            patience_s: After this long only the last lines are looked at.
         """
         self._timer.cancel()
         if self._work is not None:

@@ -49,7 +49,7 @@ def training_job(
         current: The attempt.
         params: The hyperparameters.
         prepared: Its files.
-        resumed: The checkpoint it goes on from; None = it begins anew.
+        resumed: The checkpoint it continues from; None = it begins again.
         meeting: Where its processes meet; None = it has one.
 
     Raises:

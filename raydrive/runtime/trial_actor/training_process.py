@@ -76,7 +76,7 @@ class TrainingProcess:
                 await watches.enter_async_context(log_order.following(prepared.process_logs, prepared.order.path))
             gpus = [name for name in gpus_of(self.job.env).split(",") if name]
             driver = nvml.opened() if gpus else None
-            usage = await watches.enter_async_context(UsageWatch(driver, gpus, self._pids))
+            usage = await watches.enter_async_context(UsageWatch(driver, gpus, self._pids, current.using))
             exit_ = await self.node.fork_server.run(self.job, self._begin)
         current.usage = usage.result
         current.kept = exit_.kept

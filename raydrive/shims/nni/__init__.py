@@ -21,14 +21,18 @@ get_current_parameter = get_next_parameter
 
 def report_intermediate_result(metric: Any) -> None:
     """Logs a value, or of several the one named ``default``, as ``default``, and the others under their names."""
-    _reported.append(metric)
-    trial.log(metric if isinstance(metric, dict) else {"default": metric})
+    _report(metric)
 
 
 def report_final_result(metric: Any) -> None:
     """As ``report_intermediate_result``; a value that was reported last is not reported again."""
     if not _reported or _reported[-1] != metric:
-        report_intermediate_result(metric)
+        _report(metric, final=not _reported)
+
+
+def _report(metric: Any, final: bool = False) -> None:
+    _reported.append(metric)
+    trial.log(metric if isinstance(metric, dict) else {"default": metric}, final=final)
 
 
 def get_trial_id() -> str:

@@ -62,7 +62,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     raise ImportError(
         f"raydrive.{name}: raydrive is not installed in {sys.executable}; a training script has raydrive.context "
-        "there, and needs no more. Install raydrive to submit runs from it"
+        "there, which is all it needs. Install raydrive to submit runs from it"
     )
 
 

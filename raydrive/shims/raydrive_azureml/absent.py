@@ -28,7 +28,7 @@ def absent(name: str) -> type:
         name: Full name, such as ``azureml.core.Environment``.
     """
     text = (
-        f"{name} belongs to submitting a job and has no meaning inside a trial of raydrive: environment, compute and "
-        "data are given where the sweep is submitted; remove its use from the training script"
+        f"{name} is for submitting jobs and has no meaning inside a trial of raydrive: environment, compute and "
+        "data are set where the sweep is submitted; remove it from the training script"
     )
     return _Absent(name.rpartition(".")[2], (), {"__doc__": text, "__module__": name.rpartition(".")[0]})

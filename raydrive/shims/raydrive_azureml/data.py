@@ -60,8 +60,8 @@ def local(where: Any) -> str:
         return _downloaded(text)
     if text.startswith("azureml:"):
         raise NotInATrial(
-            f"{text}: Azure ML's own data cannot be reached from here; copy it to a place the cluster can read, and "
-            "give that as an input of the sweep or map this name to it"
+            f"{text}: Azure ML's data cannot be reached from here; copy it to a place the cluster can read, and "
+            "use that place as an input of the sweep, or map this name to it"
         )
     return text
 
@@ -297,7 +297,7 @@ class Inputs(Mapping[str, Input]):
         if name not in known:
             have = ", ".join(sorted(known)) or "none"
             raise KeyError(
-                f"{name!r} is no input of this sweep (there are: {have}); add it: inputs: {{{name}: {{path: ...}}}}"
+                f"{name!r} is not an input of this sweep (there are: {have}); add it: inputs: {{{name}: {{path: ...}}}}"
             )
         return Input(known[name])
 

@@ -120,7 +120,7 @@ class Run(context.Run):
             **kwargs: Accepted; nothing depends on them.
 
         Raises:
-            RunEnvironmentError: This is no trial, and ``allow_offline`` is false.
+            RunEnvironmentError: This is not a trial, and ``allow_offline`` is false.
         """
         run = context.Run.get_context(allow_offline)
         return _OfflineRun() if run.offline else _SubmittedRun()
@@ -306,7 +306,7 @@ class Run(context.Run):
         """
         raise NotInATrial(
             "run.submit_child(...): a trial cannot submit runs; start the other program as a process "
-            "(subprocess.run: what it logs belongs to this trial), or give it a sweep of its own"
+            "(subprocess.run: what it logs belongs to this trial), or write a separate sweep for it"
         )
 
     def get_children(self, **kwargs: Any) -> Iterator[Any]:
@@ -371,7 +371,7 @@ class ChildRun(_SubmittedRun):
         """Does nothing: only the trial has an end."""
 
     def fail(self, error_details: Any = None, error_code: Any = None, **kwargs: Any) -> None:
-        """Notes the failure as a tag; the trial goes on."""
+        """Notes the failure as a tag; the trial continues."""
         self.set_tags({"failed": error_details or error_code or "failed"})
 
     def report(self, metrics: Mapping[str, Any], **options: Any) -> None:

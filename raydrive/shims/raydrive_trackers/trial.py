@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any, Mapping  # noqa: UP035  (Python 3.8)
 
-from raydrive import context
+from raydrive import context, wire
 
 
 def parameters() -> dict[str, Any]:
-    """Returns the hyperparameters of the trial, after the values that stand in its command as ``--name=value``."""
+    """Returns the hyperparameters of the trial, after the values that are in its command as ``--name=value``."""
     found: dict[str, Any] = {}
     for word in sys.argv[1:]:
         name, equals, text = word.partition("=")
@@ -19,21 +19,25 @@ def parameters() -> dict[str, Any]:
     return {**found, **({} if run.offline else {name.lstrip("-"): value for name, value in run.params.items()})}
 
 
-def log(values: Mapping[str, Any], step: float | None = None, prefix: str = "") -> None:
+def log(values: Mapping[str, Any], step: float | None = None, prefix: str = "", final: bool = False) -> None:
     """Logs what of some values is a number, at any depth, under names with dots.
 
     Args:
         values: Values by name.
         step: Where in training this is; None = not said.
         prefix: Put before the names.
+        final: Whether it is the result of a script that has logged nothing: perhaps it went on from its last epoch, and
+            its last value once more is no interval.
     """
-    run = context.Run.get_context()
+    run, client = context.Run.get_context(), context.current().client
     for name, value in values.items():
         if isinstance(value, Mapping):
-            log(value, step, f"{prefix}{name}.")
+            log(value, step, f"{prefix}{name}.", final)
             continue
         number = _number(value)
-        if number is not None and not run.offline:
+        if number is not None and final and client is not None:
+            client.send(wire.metrics_message({f"{prefix}{name}": number}, rank=context.current().rank, returned=True))
+        elif number is not None and not run.offline:
             run.log(f"{prefix}{name}", number, step=step)
 
 

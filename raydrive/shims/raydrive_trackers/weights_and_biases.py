@@ -98,7 +98,7 @@ class Run:
             self.step = (self.step if step is None else step) + 1
 
     def finish(self, *args: Any, **kwargs: Any) -> None:
-        """Does nothing: the trial goes on."""
+        """Does nothing: the trial continues."""
 
     join = finish
 

@@ -35,7 +35,7 @@ else:
         (run or init()).log(data, step, commit)
 
     def finish(*args: Any, **kwargs: Any) -> None:
-        """Does nothing: the trial goes on."""
+        """Does nothing: the trial continues."""
 
     join = finish
 

@@ -6,7 +6,7 @@ What an object store can promise, and what not:
 - pyarrow offers no conditional put. ``create_exclusive`` therefore looks first, puts content that is unique to this
   call, waits ``SETTLE_S`` and reads back: of two callers whose puts are less than that apart the later put wins and the
   earlier caller learns it. Two callers with a longer pause between look and put could both believe that they won.
-  The journal adds a check of its own claim at every append, so that at most one of them goes on.
+  The journal adds a check of its own claim at every append, so that at most one of them continues.
 - Azure without hierarchical namespace shows an empty blob for a moment when one is written; readers of raydrive
   treat an empty file as one that is not there yet.
 """
@@ -76,7 +76,7 @@ def open_remote(uri: str) -> ArrowFolder:
     """
     whole = normalise(uri)
     if not urllib.parse.urlsplit(whole).netloc and not whole.startswith(("hdfs:", "viewfs:")):
-        raise StorageError(f"cannot open {uri}: it names no bucket. Hint: {uri.partition(':')[0]}://BUCKET/PATH")
+        raise StorageError(f"cannot open {uri}: the URI names no bucket. Hint: {uri.partition(':')[0]}://BUCKET/PATH")
     try:
         filesystem, path = _connect(whole)
     except _ERRORS as error:

@@ -34,11 +34,11 @@ _ERRNO_HINTS = {
     errno.ENOSPC: "the disk is full: free some space there, or choose another storage with --storage",
     errno.EDQUOT: "the disk quota is used up: free some space there, or choose another storage with --storage",
     errno.EFBIG: "the file would be larger than this file system or process may write (see ulimit -f)",
-    errno.EACCES: "this user may not do that there: check owner and mode of the folder",
-    errno.EPERM: "this user may not do that there: check owner and mode of the folder",
+    errno.EACCES: "this user has no permission: check owner and mode of the folder",
+    errno.EPERM: "this user has no permission: check owner and mode of the folder",
     errno.EROFS: "the file system is mounted read-only",
     errno.ENOENT: "it does not exist: check the path, and that the file system is mounted on this node",
-    errno.EEXIST: "a file stands where a folder should be, or another process was faster",
+    errno.EEXIST: "there is a file where a folder should be, or another process was faster",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EISDIR: "there is a folder of that name",
     errno.EMFILE: "too many files are open: raise ulimit -n",
@@ -53,7 +53,7 @@ _TEXT_HINTS = (  # object stores report in words; first match wins
     ),
     (
         r"ACCESS_DENIED|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|Forbidden|\b403\b|credential",
-        "the credentials are missing or may not do that: check them on every node (S3: AWS_ACCESS_KEY_ID, AWS_PROFILE)",
+        "the credentials are missing or lack permission: check them on every node (S3: AWS_ACCESS_KEY_ID, AWS_PROFILE)",
     ),
     (
         r"NETWORK_CONNECTION|[Cc]ould not connect|curlCode|resolve host|timed? ?out|Connection refused",
@@ -85,12 +85,12 @@ def redact(uri: str) -> str:
         return uri
     try:
         parts = urllib.parse.urlsplit(uri)
-    except ValueError:  # no URI; what in it is a password cannot be told
+    except ValueError:  # no URI; what in it is a password cannot be determined
         return f"{uri.partition('://')[0]}://***"
     if "@" not in parts.netloc and not parts.query:
         return uri
     host = parts.netloc
-    if "@" in host and parts.scheme not in ("abfs", "abfss"):  # abfs: container@account is no secret
+    if "@" in host and parts.scheme not in ("abfs", "abfss"):  # abfs: container@account is not a secret
         host = "***@" + host.rpartition("@")[2]
     query = "&".join(
         f"{key}=***" if any(word in key.lower() for word in _SECRET_KEYS) else f"{key}={value}"
@@ -178,7 +178,7 @@ class Folder(ABC):
         """Returns the bytes of a file, or None if there is none of this name.
 
         Raises:
-            StorageError: If that cannot be found out, or something else than a file stands there.
+            StorageError: If that cannot be found out, or something else than a file is there.
         """
 
     @abstractmethod
@@ -213,7 +213,7 @@ class Folder(ABC):
 
         Raises:
             StorageError: If either file failed.
-            RefusedFileError: If the source is no regular file, or a link leads out of ``within``.
+            RefusedFileError: If the source is not a regular file, or a link leads out of ``within``.
         """
 
     @abstractmethod
@@ -237,7 +237,7 @@ class Folder(ABC):
 
     @abstractmethod
     def exists(self, name: str = "") -> bool:
-        """Tells whether a file or folder (or, without a name, this folder) exists.
+        """Returns whether a file or folder (or, without a name, this folder) exists.
 
         Raises:
             StorageError: If that cannot be found out.
@@ -245,7 +245,7 @@ class Folder(ABC):
 
     @abstractmethod
     def is_folder(self, name: str) -> bool:
-        """Tells whether there is a folder of this name.
+        """Returns whether there is a folder of this name.
 
         Raises:
             StorageError: If that cannot be found out.
@@ -291,7 +291,7 @@ class Folder(ABC):
         """Yields every file below this folder, names relative to it, in order of their names.
 
         Args:
-            skipped: Gets the names of what is no file, with the reason, in a contained folder. A link to a folder is
+            skipped: Gets the names of what is not a file, with the reason, in a contained folder. A link to a folder is
                 entered there, each such folder once, but not from inside itself.
 
         Raises:

@@ -27,7 +27,7 @@ from raydrive.core.errors import RefusedFileError
 A_FILE, A_FOLDER = "a file", "a folder"
 LINK_TO_FOLDER = f"a link to {A_FOLDER}"
 LEAVES = "a link that leaves the folder of the run"
-"""Kinds of what stands in a folder; every other kind is why it is left out."""
+"""Kinds of what is in a folder; every other kind is why it is left out."""
 DEEPEST = 200
 """Folders nested deeper than this are not looked into."""
 _QUIET = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -63,7 +63,7 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
         The descriptor, in blocking mode.
 
     Raises:
-        RefusedFileError: If a FIFO, a socket or a device stands there.
+        RefusedFileError: If a FIFO, a socket or a device is there.
         OSError: If it cannot be opened, or is a folder.
     """
     return _regular(path, flags, None, path)
@@ -81,7 +81,7 @@ def open_contained(roots: Sequence[str], name: str, flags: int = os.O_RDONLY) ->
         The descriptor, in blocking mode.
 
     Raises:
-        RefusedFileError: If it is no regular file, or a link leads out of all roots.
+        RefusedFileError: If it is not a regular file, or a link leads out of all roots.
         OSError: If it cannot be opened, or there is none.
     """
     place = os.path.join(roots[0], name)
@@ -101,7 +101,7 @@ def open_within(roots: Sequence[str | os.PathLike[str]], path: str | os.PathLike
         The descriptor, in blocking mode.
 
     Raises:
-        RefusedFileError: If it is no regular file, or a link leads out of all roots.
+        RefusedFileError: If it is not a regular file, or a link leads out of all roots.
         OSError: If it cannot be opened, or there is none.
     """
     for whole, folders in (
@@ -123,7 +123,7 @@ class Entry:
     kind: str
     """``A_FILE``, ``A_FOLDER``, or why it is left out."""
     size: int
-    """Bytes; 0 for what is no file."""
+    """Bytes; 0 for what is not a file."""
     mtime: float
     """Last change, seconds since the epoch."""
 
@@ -163,7 +163,7 @@ def walk_contained(
     Args:
         roots: Folders that links may lead to; the name is relative to the first.
         name: The folder; empty = the first root itself. One that does not exist holds nothing.
-        skipped: Gets the names of what is no file, and of folders that cannot be listed, with the reason.
+        skipped: Gets the names of what is not a file, and of folders that cannot be listed, with the reason.
 
     Raises:
         RefusedFileError: If a link on the way to the folder leads out of all roots.
@@ -203,7 +203,7 @@ def walk_contained(
 
 
 def is_contained(roots: Sequence[str], path: str) -> bool:
-    """Tells whether a path, once its links are followed, is one of the roots or below one."""
+    """Returns whether a path, once its links are followed, is one of the roots or below one."""
     real = os.path.realpath(path)
     return any(real == root or real.startswith(f"{root}/") for root in map(os.path.realpath, roots))
 
@@ -244,7 +244,7 @@ def _entry(entry: os.DirEntry[str], roots: Sequence[str], place: str) -> Entry |
         try:
             found = os.stat(path)
         except OSError:
-            return Entry(entry.name, "a link that leads nowhere", 0, found.st_mtime)
+            return Entry(entry.name, "a broken link", 0, found.st_mtime)
         kind = kind_of(found.st_mode)
         kind = kind if kind == A_FILE else f"a link to {kind}"
     return Entry(entry.name, kind, found.st_size if kind == A_FILE else 0, found.st_mtime)
@@ -252,7 +252,7 @@ def _entry(entry: os.DirEntry[str], roots: Sequence[str], place: str) -> Entry |
 
 @contextlib.contextmanager
 def _folder_of(roots: Sequence[str], name: str) -> Iterator[tuple[int, str]]:
-    """The open folder that holds a name, and the last part of the name, which is no link."""
+    """The open folder that holds a name, and the last part of the name, which is not a link."""
     descriptor, last = _reach(roots, name)
     try:
         yield descriptor, last
@@ -272,7 +272,7 @@ def _reach(roots: Sequence[str], name: str) -> tuple[int, str]:
             try:
                 return _step(root, real[len(root) + 1 :])
             except _LinkError:  # a circle, or it was changed since it was resolved
-                raise RefusedFileError(f"cannot read {place}: a link on the way leads nowhere") from None
+                raise RefusedFileError(f"cannot read {place}: a link in the path is broken") from None
     raise _leads_out(place, real)
 
 
@@ -328,7 +328,9 @@ def _regular(path: str, flags: int, folder: int | None, place: str) -> int:
         descriptor = os.open(path, (flags | _QUIET) & ~os.O_NONBLOCK, 0o666, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise RefusedFileError(f"cannot open {place}: it was replaced meanwhile by a link or a FIFO") from error
+            raise RefusedFileError(
+                f"cannot open {place}: it was replaced by a link or a FIFO in the meantime"
+            ) from error
         raise
     try:
         mode = os.fstat(descriptor).st_mode

@@ -17,9 +17,9 @@ def current_folder() -> Path:
     try:
         return Path(os.getcwd())
     except OSError as error:
-        found = "one that was deleted" if isinstance(error, FileNotFoundError) else str(error.strerror)
+        found = "a folder that was deleted" if isinstance(error, FileNotFoundError) else str(error.strerror)
         raise ConfigError(
-            Problem("the current folder", found, "a folder that exists", "Change to another one: cd ~.")
+            Problem("the current folder", found, "an existing folder", "Change to another folder: cd ~.")
         ) from error
 
 

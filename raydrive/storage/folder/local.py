@@ -357,7 +357,7 @@ def open_source(path: Path, within: Sequence[Path] = ()) -> IO[bytes]:
 
     Raises:
         StorageError: If it cannot be opened; the message then names it, not the copy.
-        RefusedFileError: If it is no regular file, or a link leads out of all folders of ``within``.
+        RefusedFileError: If it is not a regular file, or a link leads out of all folders of ``within``.
     """
     try:
         return open(open_within(within, path) if within else open_regular(str(path)), "rb", buffering=0)
@@ -374,7 +374,7 @@ def sha256_of(path: Path, within: Sequence[Path] = ()) -> str:
 
     Raises:
         StorageError: If it cannot be read.
-        RefusedFileError: If it is no regular file, or a link leads out of all folders of ``within``.
+        RefusedFileError: If it is not a regular file, or a link leads out of all folders of ``within``.
     """
     digest = hashlib.sha256()
     with open_source(path, within) as file:

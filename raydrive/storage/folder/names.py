@@ -38,7 +38,7 @@ def temporary(name: str) -> str:
 
 
 def is_temporary(name: str) -> bool:
-    """Tells whether a file of this name is a write that has not ended (or never will)."""
+    """Returns whether a file of this name is a write that has not ended (or never will)."""
     return name.startswith(".") and name.endswith(".tmp") and _TEMPORARY.fullmatch(name) is not None
 
 
@@ -53,7 +53,7 @@ def legible(name: str) -> str:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name is UTF-8, so that it can stand in a message, a table or a URL."""
+    """Whether a name is UTF-8, so that it can be in a message, a table or a URL."""
     return name.isascii() or not any(0xD800 <= ord(one) < 0xE000 for one in name)
 
 

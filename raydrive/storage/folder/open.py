@@ -28,7 +28,7 @@ def open_folder(place: str | os.PathLike[str]) -> Folder:
     text = os.fspath(place)
     wrong = unusable(text) or ("" if len(text) <= LONGEST_NAME else f"{len(text):,} characters")
     if wrong:
-        raise StorageError(f"cannot open {show(text)}: no store has a place with {wrong}")
+        raise StorageError(f"cannot open {show(text)}: no storage path can contain {wrong}")
     match = SCHEME_PATTERN.match(text)
     if match is None:
         return LocalFolder(_local_path(text))
@@ -53,7 +53,7 @@ def _local_path(text: str) -> Path:
         raise StorageError("cannot open storage '': the path is empty. Hint: use '.' for the current folder")
     expanded = os.path.expanduser(text)
     if expanded.startswith("~"):
-        raise StorageError(f"cannot open {text}: no such user to expand '~' for. Hint: write the path out")
+        raise StorageError(f"cannot open {text}: there is no such user for '~'. Hint: write the full path")
     return absolute(expanded)
 
 
@@ -61,7 +61,7 @@ def _path_of_file_uri(uri: str) -> Path:
     parts = urllib.parse.urlsplit(uri)
     if parts.netloc not in ("", "localhost"):
         raise StorageError(
-            f"cannot open {uri}: a file URI names no host, found {parts.netloc!r}. "
+            f"cannot open {uri}: a file URI cannot name a host, found {parts.netloc!r}. "
             f"Hint: three slashes, file:///{parts.netloc}{parts.path}"
         )
     return _local_path(urllib.parse.unquote(parts.path))

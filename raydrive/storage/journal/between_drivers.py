@@ -1,4 +1,4 @@
-"""Recording what a user asks of a run that has no driver: the next one goes on from it.
+"""Recording what a user asks of a run that has no driver: the next one continues from it.
 
 The epoch that is claimed for it must be the one after those that were there when the run was found without a driver. A
 driver that starts meanwhile claims that very epoch, and then nothing is recorded here.
@@ -12,8 +12,10 @@ from typing import TypeVar
 
 from raydrive.core import records
 from raydrive.core.errors import ConfigError, JournalError, Problem, RaydriveError, UserCodeError
+from raydrive.core.records import Cancelled, Fact, Lost
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.user_requests.requests import Planned, Request, plan
+from raydrive.core.views.heartbeat import dump_heartbeat, parse_heartbeat
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.journal.segments import Segment
 from raydrive.storage.journal.writer import JournalWriter
@@ -45,14 +47,35 @@ def record_request(run: RunReader, request: Request, epoch: int) -> Planned:
         StorageError: If the journal cannot be read or written.
     """
     run.refresh()
-    plan(run.sweep, request, time.time())  # what is refused costs no epoch
+    planned = plan(run.sweep, request, time.time())  # what is refused costs no epoch
+    if not planned.facts:
+        return planned
+    over = run.sweep.finished is not None
     with _claimed(run, epoch) as writer:
         run.refresh()
         planned = plan(run.sweep, request, time.time())
         lines = _judged(run.sweep, planned, run.begin_anew)
         _for_no_driver(run, lambda: writer.append(lines))
     run.refresh()
+    if run.sweep.finished is not None and not over:
+        _tell_end(run, run.sweep.finished.state)
     return planned
+
+
+def _tell_end(run: RunReader, state: str) -> None:
+    """Has the last heartbeat tell the end that was recorded: lists of runs look there first."""
+    beat = parse_heartbeat(run.layout.read_driver())
+    if beat and beat.epoch <= run.sweep.epoch:
+        run.layout.write_driver(dump_heartbeat({**beat.to_json(), "state": state, "entries": run.entries}))
+
+
+def _ends(sweep: Sweep, fact: Fact, at: float) -> list[Lost]:
+    """What ends open trials that were canceled, or whose run ends: none has run since the run was last worked on."""
+    if sweep.ending is None and not isinstance(fact, Cancelled):
+        return []
+    only = fact.trial if isinstance(fact, Cancelled) else None
+    ends = [one for one in sweep.open_trials if only in (None, one.number)]
+    return [Lost(at, one.number, one.attempt, "its driver is gone") for one in ends]
 
 
 def _claimed(run: RunReader, epoch: int) -> JournalWriter:
@@ -64,7 +87,8 @@ def _for_no_driver(run: RunReader, work: Callable[[], T]) -> T:
         return work()
     except JournalError as error:
         raise RaydriveError(
-            f"a driver of run {run.id} has just started, and nothing was recorded: ask again, and it gets the request"
+            f"a driver of run {run.id} has just started, and nothing was recorded: repeat the request, which the "
+            "driver will then receive"
         ) from error
 
 
@@ -73,11 +97,12 @@ def _judged(sweep: Sweep, planned: Planned, undo: Callable[[], None]) -> list[st
     try:
         lines = []
         for fact in planned.facts:
-            decisions = sweep.handle(fact)
-            lines.append(records.dump(fact, decisions))
+            last_at = sweep.last_at
+            lines.append(records.dump(fact, sweep.handle(fact)))
+            lines += [records.dump(lost, sweep.handle(lost)) for lost in _ends(sweep, fact, last_at)]
         return lines
     except UserCodeError as error:
-        allowed = "a policy of raydrive's own: a class of the run's is loaded by its driver only"
-        raise ConfigError(Problem("rejudge", str(error), allowed, "Leave --rejudge out, or resume the run.")) from error
+        allowed = "a policy of raydrive: only the run's driver loads the run's own classes"
+        raise ConfigError(Problem("rejudge", str(error), allowed, "Remove --rejudge, or resume the run.")) from error
     finally:
         undo()

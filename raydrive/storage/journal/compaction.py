@@ -1,10 +1,10 @@
-"""Compaction of a journal: older segments become one Parquet file, beside the writer and never in its way.
+"""Compaction of a journal: older segments become one Parquet file, in parallel to the writer and without blocking it.
 
     due(folder, settled)      whether it is worth it
     compact(folder, until)    reads segments, writes the next snapshot; nothing is deleted
-    prune_segments(folder)    deletes what the newest snapshot stands for, once readers had time to go on
+    prune_segments(folder)    deletes what the newest snapshot stands for, once readers had time to continue
 
-The work is done in a process of its own, so that a driver's event loop shares no interpreter with it: see
+The work is done in a separate process, so that a driver's event loop shares no interpreter with it: see
 ``compact_elsewhere``. That process decides nothing: it gets a settled position from the one writer (``segments.py``),
 and what it writes is true whoever writes by then. Killed at any moment it leaves segments and old snapshot as they
 were, beside at most a temporary file.
@@ -34,16 +34,16 @@ from raydrive.storage.journal.snapshots import SnapshotFile, write_snapshot
 DUE_BYTES = 16 << 20
 DUE_OBJECTS = 256
 EAGER = 4
-"""At the beginning and at the end of a run, so many times less is worth it."""
+"""At the beginning and at the end of a run, this many times less is worth it."""
 _DELETING = 8
 BOOT = code_of(__name__, "module.main()")
 """What ``python -c`` runs."""
 
 
 def due(folder: Folder, settled: Position | None, *, eager: bool = False) -> bool:
-    """Tells whether enough of a journal is in segments for the next snapshot to be worth it.
+    """Returns whether enough of a journal is in segments for the next snapshot to be worth it.
 
-    A snapshot is written anew each time, so the larger it is, the longer the wait: of all that is ever written for
+    A snapshot is written again each time, so the larger it is, the longer the wait: of all that is ever written for
     snapshots, most is the last few.
 
     Args:
@@ -139,11 +139,11 @@ def _sweep_up(folder: Folder) -> None:
                 path.unlink()
 
 
-# ---------------------------------------------------------------------------------------------- a process of its own
+# ---------------------------------------------------------------------------------------------- its own process
 
 
 def compact_elsewhere(folder: Folder, until: Position, limit_s: float) -> str:
-    """Runs ``compact`` in a process of its own, which ends at once when this one is gone, and waits for it.
+    """Runs ``compact`` in a separate process, which ends at once when this one is gone, and waits for it.
 
     Args:
         folder: The journal.
@@ -176,7 +176,7 @@ def compact_elsewhere(folder: Folder, until: Position, limit_s: float) -> str:
             status = process.wait(limit_s)
         except subprocess.TimeoutExpired:
             process.kill()
-            return f"given up after {limit_s:g} s"
+            return f"gave up after {limit_s:g} s"
         said.seek(0)
         last = said.read().decode("utf-8", "replace").strip().splitlines()[-1:]
         return "" if status == 0 else " ".join(last) or f"exit status {status}"

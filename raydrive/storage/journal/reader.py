@@ -1,7 +1,7 @@
 """Reading a journal, from the beginning or while it is being written.
 
-A reader begins with the newest snapshot, if there is one, and goes on with the segments after it. One that is in the
-middle of segments when they are compacted and deleted goes on in the snapshot, at the entry it had got to.
+A reader begins with the newest snapshot, if there is one, and continues with the segments after it. One that is in the
+middle of segments when they are compacted and deleted continues in the snapshot, at the entry it had got to.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class JournalRewoundError(JournalError):
     """Lines that a reader has given out do not count any more; the reader has gone back to the start.
 
     A reader that follows a live journal sees lines before their writer knows them to be durable. When that write then
-    fails, or turns out to be a late one of a superseded driver, the journal goes on from before it. Whoever folded the
-    lines into a state throws the state away and reads again: the next ``read`` begins at the first entry.
+    fails, or turns out to be a late one of a superseded driver, the journal continues from before it. Whoever folded
+    the lines into a state throws the state away and reads again: the next ``read`` begins at the first entry.
     """
 
 
@@ -37,7 +37,7 @@ class _OvertakenError(Exception):
 
 
 class JournalReader:
-    """Reads the entries of a journal in order; each ``read`` goes on where the last one stopped.
+    """Reads the entries of a journal in order; each ``read`` continues where the last one stopped.
 
     Any number of readers may read while one writer writes. The cost of a ``read`` is that of the new data, not of the
     journal. A last line that is not whole yet is left for the next time.
@@ -70,7 +70,7 @@ class JournalReader:
         self.notices: list[str] = []
         """What was left out on purpose, in words for the user: torn lines, late writes of superseded drivers."""
         self.unfinished = ""
-        """What stands behind the last entry and is none: an append that was cut short, or is being written."""
+        """What is behind the last entry and is none: an append that was cut short, or is being written."""
 
     @property
     def entries(self) -> int:
@@ -133,7 +133,7 @@ class JournalReader:
             sweep.follow(self.read_blocks())
         except NonsenseError as error:
             self._entries -= error.entries
-            raise self._damaged(f"{self._name()} holds an entry that makes no sense: {error}") from error
+            raise self._damaged(f"{self._name()} contains an invalid entry: {error}") from error
 
     @property
     def position(self) -> Position | None:
@@ -196,7 +196,7 @@ class JournalReader:
         return entry
 
     def _verified(self, line: bytes) -> bytes:
-        """The entry of a line as it stands in a segment.
+        """The entry of a line as it is in a segment.
 
         Raises:
             DamagedJournalError: If it is not what was written.
@@ -250,7 +250,7 @@ class JournalReader:
             raise self._damaged(f"{what} has disappeared")
         # Of what was read from a snapshot, or of nothing, there is no doubt; else the last entry tells.
         if given and inside is None and not self._gives(snapshot, given - 1, last):
-            raise JournalRewoundError(f"the last of {given} entries do not count; read again")
+            raise JournalRewoundError(f"the last of {given} entries are no longer valid; read again")
         self._entries, self._last = given, last
         self._enter_snapshot(snapshot)
 
@@ -387,7 +387,7 @@ class JournalReader:
         count = self._entries
         error = DamagedJournalError(
             f"the journal {self._folder} is damaged: {what}. The {count} entries before that can be read. Hint: "
-            f"restore the file from a backup of the storage, or go on from there: raydrive resume RUN --up-to {count}"
+            f"restore the file from a backup of the storage, or resume from there: raydrive resume RUN --up-to {count}"
         )
         error.readable = count
         return error
@@ -396,4 +396,4 @@ class JournalReader:
 def _left_out(at: Segment, rest: bytes) -> str:
     whole = rest.count(b"\n")
     what = f"{whole} unconfirmed line{'s' * (whole != 1)}" if whole else "an unfinished line"
-    return f"{what} ({len(rest)} bytes) at the end of segment {at.name} left out"
+    return f"{what} ({len(rest)} bytes) at the end of segment {at.name} ignored"

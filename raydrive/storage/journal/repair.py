@@ -1,6 +1,6 @@
-"""Going on with a journal from an entry in its middle, where what follows is damaged or not wanted.
+"""Continues a journal from an entry in its middle, if what follows is damaged or not wanted.
 
-Nothing is deleted: a new epoch's first header names the place that it goes on after, and all readers leave out the
+Nothing is deleted: a new epoch's first header names the place that it continues after, and all readers leave out the
 rest. Where that place is in a snapshot, or the snapshot itself is damaged, the entries are written again as segments
 and the snapshot is set aside.
 """
@@ -38,7 +38,7 @@ def cut(layout: RunLayout, entries: int) -> None:
     reader = JournalReader(layout.journal)
     count = sum(1 for _ in _first(reader, entries if entries >= 0 else None))
     if count < entries or entries < 0:
-        allowed = f"0 to {count}: so many entries can be read"
+        allowed = f"0 to {count}: the number of readable entries"
         raise ConfigError(Problem("--up-to", str(entries), allowed))
     snapshots = [item.name for item in layout.journal.list("snapshot-") if Snapshot.parse(item.name)]
     place = reader.position

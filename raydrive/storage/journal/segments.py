@@ -1,4 +1,4 @@
-"""The files of a journal and how they hang together.
+"""The files of a journal and how they are linked.
 
     e0001-00000000.jsonl   claim of epoch 1: one line, created exclusively; the process that made it is the writer
     e0001-00000001.jsonl   first segment: a header line, twice, then entries, one a line
@@ -6,10 +6,10 @@
     e0002-00000000.jsonl   claim of epoch 2: from now on epoch 1 is superseded
     e0002-00000001.jsonl   its header says how much of epoch 1 counts
 
-Every header names the position it goes on *after*: a segment and how many of its bytes count. So the segments form a
+Every header names the position it continues *after*: a segment and how many of its bytes count. So the segments form a
 chain, and the chain, read from its newest end, is the journal:
 
-- what stands behind the named position does not count: a torn line, a write that failed and was made again, a late
+- what is behind the named position does not count: a torn line, a write that failed and was made again, a late
   write of a superseded writer;
 - a segment between the named one and this one does not count at all (a write whose outcome was unknown);
 - a named segment that is missing or too short means damage, and so does a header of which neither copy is whole: what
@@ -18,7 +18,7 @@ chain, and the chain, read from its newest end, is the journal:
 Lines and headers have checksums (``checksums.py``); those of raydrive 0.1.0 have none, and its headers stand once.
 
 A snapshot (``snapshots.py``) may stand for the segments up to a position. It is made only for a *settled* one: a
-later segment that names it as the place it goes on after is durable, and no newer claim was there afterwards. Every
+later segment that names it as the place it continues after is durable, and no newer claim was there afterwards. Every
 chain that will ever count leads through such a position, so the segments up to it can go, whoever writes by then.
 
 Claim first, look second: a writer that finds no newer claim after its write is durable knows that the next writer will
@@ -68,7 +68,7 @@ class Segment(NamedTuple):
 
 
 class Position(NamedTuple):
-    """A place in the journal: so many bytes of a segment."""
+    """A place in the journal: this many bytes of a segment."""
 
     segment: Segment
     bytes: int
@@ -104,7 +104,7 @@ class Header:
 
     segment: Segment
     after: Position | None
-    """What this segment goes on after; None for the very first."""
+    """What this segment continues after; None for the very first."""
     writer: str
     """Random word of the writer that made it."""
     checked: bool = True
@@ -159,7 +159,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How the journal goes on after a segment."""
+    """How the journal continues after a segment."""
 
     segment: Segment
     """The next one."""
@@ -247,7 +247,7 @@ class Chain:
         return last
 
     def step(self, at: Segment) -> Step | None:
-        """Returns how the journal goes on after a segment, None if it does not yet.
+        """Returns how the journal continues after a segment, None if it does not yet.
 
         Raises:
             JournalError: If the segment that comes next is missing or damaged.
@@ -271,9 +271,9 @@ class Chain:
         after = self._headers[following][0].after
         if after is None or after.segment > at:
             missing = after.segment.name if after else at.name
-            raise DamagedJournalError(f"segment {missing} is missing or damaged: {following.name} goes on after it")
+            raise DamagedJournalError(f"segment {missing} is missing or damaged: {following.name} continues after it")
         if self.snapshot is not None and after.segment == self.snapshot.until.segment and after != self.snapshot.until:
-            raise DamagedJournalError(f"{following.name} does not go on where {self.snapshot.name} ends")
+            raise DamagedJournalError(f"{following.name} does not continue where {self.snapshot.name} ends")
         return Step(following, after.bytes if after.segment == at else 0)
 
     def header(self, segment: Segment) -> tuple[Header, int]:

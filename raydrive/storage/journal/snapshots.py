@@ -273,7 +273,7 @@ class SnapshotFile:
         if found != FORMAT:
             raise JournalError(f"{snapshot.name} has format {found!r}, this raydrive reads {FORMAT}: update raydrive")
         if not self._file.schema_arrow.equals(_schema()):
-            raise DamagedJournalError(f"{snapshot.name} has other columns than a snapshot")
+            raise DamagedJournalError(f"{snapshot.name} does not have the columns of a snapshot")
 
     @contextlib.contextmanager
     def _damage(self) -> Iterator[None]:

@@ -46,7 +46,7 @@ class JournalWriter:
         self._roll_bytes = roll_bytes
         self._number = 0  # highest number used, also by a write that failed
         self._end: Position | None = None  # what is durable and counts
-        self._before: Position | None = None  # what the newest durable segment goes on after
+        self._before: Position | None = None  # what the newest durable segment continues after
         self._settled: Position | None = None
         self._checksum = 0  # of the last line of the open local segment
         self._descriptor: int | None = None
@@ -66,13 +66,13 @@ class JournalWriter:
     ) -> JournalWriter:
         """Takes charge of a journal: any other writer's next append fails from now on.
 
-        After it returned, a new ``JournalReader`` reads exactly what earlier writers left and this one goes on after.
+        After it returned, a new ``JournalReader`` reads exactly what earlier writers left and this one continues after.
 
         Args:
             folder: The journal's folder; made if missing.
             epoch: The epoch to claim, if the caller has it; by default whichever is.
             roll_bytes: Size at which a local segment is closed, > 0.
-            after: Where to go on; what stands behind does not count any more. By default at the journal's end.
+            after: Where to continue; what is behind does not count any more. By default at the journal's end.
             anew: Whether nothing that was written before counts any more.
 
         Raises:
@@ -169,7 +169,7 @@ class JournalWriter:
             self._fence()
             self._settled = self._before
         except BaseException as error:
-            # What reached the file does not count (after a failed sync it is unknown what did): the next append goes on
+            # What reached the file does not count (after a failed sync that is unknown): the next append continues
             # in a new segment, whose header leaves it out. It is not cut off here, since the next driver may have
             # counted it already. A disk so full that nothing was written does not cost a segment.
             if not (writing and _size(descriptor) == end.bytes):
@@ -229,8 +229,8 @@ class JournalWriter:
 
     def _superseded_error(self) -> JournalError:
         return JournalError(
-            f"superseded by epoch {self._superseded}: another driver took charge of {self._folder}; "
-            f"this one (epoch {self._epoch}) writes nothing more"
+            f"superseded by epoch {self._superseded}: another driver took over {self._folder}; "
+            f"this one (epoch {self._epoch}) writes no more"
         )
 
     def _drop_descriptor(self) -> None:
@@ -268,7 +268,7 @@ def _claim(folder: Folder, wanted: int | None, writer: str) -> int:
         row = {"claim": epoch, "writer": writer, "host": socket.gethostname(), "pid": os.getpid(), "at": time.time()}
         if folder.create_exclusive(Segment(epoch, 0).name, json.dumps(row).encode() + b"\n"):
             return epoch
-    raise JournalError(f"cannot take charge of the journal {folder}: other drivers keep claiming it")
+    raise JournalError(f"cannot take over the journal {folder}: other drivers keep claiming it")
 
 
 def _end_of(folder: Folder, epoch: int) -> Position | None:

@@ -1,4 +1,4 @@
-"""Several runs side by side: how each stands, its best trial, how its best value grew, where configurations differ."""
+"""Several runs side by side: status, best trial, best value over time, differences of configurations."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _compared(run: RunReader) -> ComparedRun:
 
 
 def _curve(run: RunReader) -> Iterator[BestAfter]:
-    """Yields the best value after each trial that was over, as soon as there is one."""
+    """Yields the best value after each trial that had ended, as soon as there is one."""
     sweep, best = run.sweep, None
     sign = 1.0 if run.config.metric.maximize else -1.0
     begun = sweep.started_at or 0.0

@@ -27,7 +27,7 @@ def family(history: RunHistory) -> dict[str, Any] | None:
         history: The run.
 
     Returns:
-        ``parents`` and ``continued`` as they stand in the configuration, each with a ``text``; ``runs``: the family,
+        ``parents`` and ``continued`` as they are in the configuration, each with a ``text``; ``runs``: the family,
         this run first, each with its ``generation`` (0 = this run) and best value where known; ``ties``: pairs of run
         ids, the earlier one first, with what was brought.
     """
@@ -71,7 +71,7 @@ class _Tree:
                 above[parent.run] = (parent.experiment, parent.uri)
         for run in dict.fromkeys(one.run for one in lineage.continued):
             of = [one for one in lineage.continued if one.run == run]
-            brought.setdefault(run, []).append(f"{len(of)} trial{'s' * (len(of) != 1)} went on")
+            brought.setdefault(run, []).append(f"{len(of)} trial{'s' * (len(of) != 1)} continued")
             if self.add(run, of[0].experiment, generation):
                 above[run] = (of[0].experiment, of[0].uri)
         for run, texts in brought.items():

@@ -1,4 +1,4 @@
-"""Files that are written where the user has asked: no folder is made without a word."""
+"""Files that are written where the user asked; no folder is created silently."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def refuse_missing_folder(path: Path, where: str = "--output") -> None:
     if above.exists():
         found = f"{show(str(path))}, and {above} is a file"
         raise ConfigError(Problem(where, found, "a path in a folder"))
-    found = f"{show(str(path))}, and there is no folder {above}"
-    raise ConfigError(Problem(where, found, "a path in a folder that exists", f"mkdir -p {shlex.quote(str(above))}"))
+    found = f"{show(str(path))}, but there is no folder {above}"
+    raise ConfigError(Problem(where, found, "a path in an existing folder", f"mkdir -p {shlex.quote(str(above))}"))

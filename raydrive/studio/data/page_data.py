@@ -43,13 +43,13 @@ FEWEST_PER_CURVE = 16
 MOST_PER_CURVE = 1000
 ROW = (
     "number", "state", "why", "stop_by", "best", "best_at", "last", "intervals", "created", "began", "ended",
-    "seconds", "attempt", "node", "gpus", "origin", "params", "extras", "cut", "curve", "tries", "note",
+    "seconds", "attempt", "node", "gpus", "origin", "params", "extras", "cut", "curve", "tries", "note", "usage",
 )  # fmt: skip
-"""What stands at each place of a row; ``best`` is the objective value, ``best_at`` its interval."""
+"""What is at each place of a row; ``best`` is the objective value, ``best_at`` its interval."""
 
 
 class Documents:
-    """Makes the documents of one run, again and again as it goes on.
+    """Makes the documents of one run, again and again as it continues.
 
     Args:
         history: The run.
@@ -134,12 +134,12 @@ class Documents:
         return best_notice(self.history.sweep, {interval: f"checkpoint {name}" for name, interval, _ in kept})
 
     def _torn(self, stands: RunStatus) -> list[str]:
-        """What stands behind the last entry; a live driver is perhaps just writing it."""
+        """What is behind the last entry; a live driver is perhaps just writing it."""
         unfinished = self.history.journal.unfinished
         return [unfinished] if unfinished and stands.state != RUNNING else []
 
     def _failing(self) -> dict[str, Any] | None:
-        """Trials that failed or ran out of time, where half or more of those that are over did; with a log's end."""
+        """Trials that failed or ran out of time, where half or more of those that have ended did; with a log's end."""
         found = trouble_of(self.history.sweep)
         if found is None or not found.mostly:
             return None
@@ -172,6 +172,7 @@ class Documents:
             "why": summary.why,
             "waiting": sorted(set(beat.waiting.values()))[:5],
             "trouble": beat.trouble,
+            "gpu_use": beat.gpu_use,
             "metric": config.metric.name,
             "goal": config.metric.goal.value,
             "objective": config.metric.value,
@@ -218,7 +219,7 @@ class Documents:
             [past.cut[0], short(past.cut[1])] if past.cut else None,
             curve_json(values, limit),
             [_try(one) for one in past.tries],
-            _note(trial.details),
+            _note(trial.details), dict(trial.usage),
         ]  # fmt: skip
 
     # ------------------------------------------------------------------ whole
@@ -268,7 +269,7 @@ def shared_config(config: RunConfig) -> dict[str, Any]:
 
 
 def _rises(history: RunHistory) -> list[list[Any]]:
-    """The run's best value by time, thinned: the last value of a trial that trains on is another one all the time."""
+    """The run's best value by time, thinned: the last value of a running trial changes all the time."""
     indices, _ = thin([value for *_, value in history.improvements], MOST_RISES)
     improvements = (history.improvements[index] for index in indices)
     return [[at, trial, interval, short(value)] for at, trial, interval, value in improvements]

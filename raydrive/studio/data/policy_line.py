@@ -1,4 +1,4 @@
-"""The early termination policy as a line over the metrics chart, from the policy and the curves it judges by."""
+"""The early termination policy as a line over the metrics chart, from the policy and the curves it compares."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _truncation_line(policy: TruncationSelectionPolicy, interval: int, curves: C
 
 
 def _ordered_bests(curves: Curves, interval: int) -> list[float]:
-    """The best value over intervals 1..k of each trial that has so many, the worst first."""
+    """The best value over intervals 1..k of each trial that has this many, the worst first."""
     tops = [curves.best_until(trial, interval) for trial in curves.trials if curves.length(trial) >= interval]
     bad = -math.inf if curves.maximize else math.inf
     return sorted((bad if top is None else top for top in tops), reverse=not curves.maximize)
@@ -82,7 +82,7 @@ def policy_text(policy: Policy) -> str:
     if is_reference(raw["type"]):  # recorded, and not loaded here
         given = {key: value for key, value in raw.items() if key != "type" and value is not None}
         return ", ".join([raw["type"], *(f"{key} {value}" for key, value in given.items())])
-    names = {"none": "no early termination", "median_stopping": "median stopping", "bandit": "bandit"}
+    names = {"none": "no early termination", "median_stopping": "median stopping", "auto": "automatic"}
     parts = [names.get(raw["type"], raw["type"].replace("_", " "))]
     if isinstance(policy, SuccessiveHalvingPolicy):
         rungs = ", ".join(map(str, policy.rungs[:4])) + (", ..." if len(policy.rungs) > 4 else "")

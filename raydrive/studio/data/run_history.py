@@ -62,7 +62,7 @@ class AttemptHistory:
     how: str = ""
     """How it ended, in words; empty while it runs."""
     pause: str = ""
-    """Why it is being ended to go on later; empty where it is not."""
+    """Why it is being ended to continue later; empty where it is not."""
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class TrialHistory:
     """How many reports the run had with each of them: the order among all trials; as long as ``times``."""
     series: dict[str, Series] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
-    """The last value of every metric that is no number."""
+    """The last value of every metric that is not a number."""
     checkpoints: list[tuple[str, int, float]] = field(default_factory=list)
     """Name, interval and time."""
     tags: dict[str, str] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class RunHistory(RunReader):
     def refresh(self) -> bool:
         """Reads what is new in the journal; returns whether anything was.
 
-        What cannot be read now, or is damaged, stands in ``trouble``: half a run is worth showing.
+        What cannot be read now, or is damaged, is in ``trouble``: half a run is worth showing.
         """
         try:
             changed = super().refresh()
@@ -154,7 +154,7 @@ class RunHistory(RunReader):
         try:
             self.take(fact, decisions)
         except NONSENSE as error:
-            raise NonsenseError(f"entry {self.entries} makes no sense: {why_nonsense(repr(fact), error)}") from error
+            raise NonsenseError(f"entry {self.entries} is invalid: {why_nonsense(repr(fact), error)}") from error
 
     def take(self, fact: Fact, decisions: Iterable[Decision]) -> None:
         """Folds one entry."""
@@ -244,7 +244,7 @@ class RunHistory(RunReader):
 
 
 def _place(step: float | None) -> float:
-    """Where a step stands on an axis; 0 for one that stands nowhere: infinite, no number, beyond the floats."""
+    """Where a step is on an axis; 0 for one that stands nowhere: infinite, no number, beyond the floats."""
     place = as_float(step or 0.0)
     return place if math.isfinite(place) else 0.0
 

@@ -22,7 +22,7 @@ LOG_TAIL = 64 << 10
 MOST_POINTS = 1000
 MOST_FILES = 500
 MOST_SKIPPED = 20
-"""Names of what is no file of the trial: links that leave the run's folder, FIFOs."""
+"""Names of what is not a file of the trial: links that leave the run's folder, FIFOs."""
 MOST_VERDICTS = 12
 MOST_EARLIER_LOGS, EARLIER_LOG_BYTES = 3, 4 << 10
 
@@ -33,7 +33,7 @@ def detail(history: RunHistory, number: int, *, log_bytes: int = LOG_TAIL) -> di
     Args:
         history: The run.
         number: An existing trial.
-        log_bytes: The last so many bytes of its log; 0 = no log.
+        log_bytes: The last this many bytes of its log; 0 = no log.
     """
     trial, past = history.sweep.trials[number], history.pasts[number]
     primary = history.sweep.curves.values(number)
@@ -95,8 +95,8 @@ def command_line(history: RunHistory, number: int) -> str:
 def verdicts(history: RunHistory, number: int) -> list[list[Any]]:
     """Returns what the policy says of a trial's last intervals by the curves as they are now: interval, stop, why.
 
-    While a run goes on others catch up, so this may be harsher than what the policy said at the time; why a trial was
-    really stopped stands in its row. A policy of a class that is not raydrive's is not asked: a reader has no code.
+    While a run continues others catch up, so this may be harsher than what the policy said at the time; why a trial was
+    really stopped is in its row. A policy of a class that is not raydrive's is not asked: a reader has no code.
     """
     sweep = history.sweep
     if isinstance(history.config.policy, RecordedPolicy):

@@ -6,9 +6,9 @@ the same order, same concurrency, each trial logging what it logged then, as lon
 as long after a slot was free as then. Until the policy decides otherwise, all trials log in the order of the record.
 
 What cannot be known: how a trial that was stopped then would have gone on. Its record ends where it was stopped, and
-here it ends there by itself; ``unknown`` counts the trials that another policy would have let go on beyond that. Their
-further cost is estimated, with a bound, as in ``views/savings.py``, and told apart as ``beyond_s``; what they would
-have reached is not guessed. Where nothing tells that cost (``no_estimate``), it is left out of every figure.
+here it ends there by itself; ``unknown`` counts the trials that another policy would have let continue beyond that.
+Their further cost is estimated, with a bound, as in ``views/savings.py``, and told apart as ``beyond_s``; what they
+would have reached is not guessed. Where nothing tells that cost (``no_estimate``), it is left out of every figure.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from raydrive.studio.data.run_history import RunHistory
 
 CHOICES: tuple[dict[str, Any], ...] = (
     {"type": "none"},
+    {"type": "auto"},
     *({"type": "bandit", "slack_factor": f, "delay_evaluation": 5} for f in (0.1, 0.2)),
     {"type": "median_stopping", "delay_evaluation": 5},
     {"type": "truncation_selection", "truncation_percentage": 20, "delay_evaluation": 5},
@@ -46,7 +47,7 @@ CHOICES: tuple[dict[str, Any], ...] = (
 MOST_REPORTS_IN_ADVANCE = 150_000
 """A run with more reports is not played again for a report (about 15 microseconds a report and choice)."""
 MOST_REPORTS_FOR_ALL = 15_000
-FEW = 8
+FEW = 9
 TIE_S = 1e-6
 """Virtual seconds between two logs that were recorded at the same time, so that their order is kept."""
 
@@ -76,7 +77,7 @@ class WhatIfResult:
     lost_best: bool
     """Whether the best value of the record would not have been found."""
     unknown: int
-    """Trials whose record ends because they were stopped then, and which this policy would have let go on."""
+    """Trials whose record ends because they were stopped then, and which this policy would have let continue."""
     estimated: Span
     """Part of ``saved_s`` that is an estimate: of trials that were stopped then and that this policy stops too."""
     saved_s: float
@@ -132,7 +133,7 @@ def what_if(history: RunHistory, policy: Policy | dict[str, Any] | str, free: Pl
     """Returns what a policy would have done on a run's recorded curves; for the run's own policy, what it did.
 
     Args:
-        history: The run; one that still goes on is taken as far as it is.
+        history: The run; one that still continues is taken as far as it is.
         policy: A policy or its JSON form.
         free: What ``play`` gave without a policy; for asking several times.
 

@@ -51,7 +51,7 @@ def export_run(history: RunHistory, kind: str, target: str = "") -> list[str]:
         if type(error).__module__.partition(".")[0] not in _OTHERS:
             raise
         first = str(error).strip().partition("\n")[0][:400]
-        raise RaydriveError(f"{kind} at {redact(target)} did not take the run: {first}") from error
+        raise RaydriveError(f"{kind} at {redact(target)} did not accept the run: {first}") from error
 
 
 def _tables(history: RunHistory) -> dict[str, pyarrow.Table]:

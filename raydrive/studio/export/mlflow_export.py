@@ -35,7 +35,7 @@ def to_mlflow(history: RunHistory, target: str) -> list[str]:
         target: Tracking URI; empty = ``MLFLOW_TRACKING_URI``.
 
     Returns:
-        A line about what was written, and a note on each name that stands there as another one, and on what is missing.
+        A line about what was written, and a note on each name that is there as another one, and on what is missing.
 
     Raises:
         ConfigError: If mlflow is not installed, or there is no tracking URI.
@@ -97,7 +97,11 @@ class _Export:
                 for what, names in (("the hyperparameter ", self._params), ("the tag ", self._tags))
                 for text in renamed(what, names)
             ),
-            *([f"Note: values are cut to what MLflow takes: {listed(self._shortened)}"] if self._shortened else []),
+            *(
+                [f"Note: values are cut to the length that MLflow accepts: {listed(self._shortened)}"]
+                if self._shortened
+                else []
+            ),
             *(f"Note: {text}" for text in self._refused),
         ]
 

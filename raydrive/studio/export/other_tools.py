@@ -61,7 +61,7 @@ def to_optuna(history: RunHistory, target: str) -> list[str]:
         study = optuna.create_study(study_name=name, storage=target, direction=direction)
     except optuna.exceptions.DuplicatedStudyError as error:
         fix = "Delete it there (optuna delete-study), or choose another -o."
-        raise RaydriveError(f"{target} has a study {name!r} already; nothing was written. {fix}") from error
+        raise RaydriveError(f"{target} already has a study {name!r}; nothing was written. {fix}") from error
     study.set_user_attr("raydrive_run", history.layout.run_id)
     study.set_user_attr("metric", history.config.metric.name)
     study.set_user_attr("objective", history.config.metric.value)
@@ -161,7 +161,7 @@ def _board_params(params: Any) -> dict[str, Any]:
 
 
 def told(history: RunHistory, names: Names, odd_steps: Collection[str] = ()) -> list[str]:
-    """Returns notes on what stands under another name in the other tool, or not at all.
+    """Returns notes on what is under another name in the other tool, or not at all.
 
     Args:
         history: The run.
@@ -171,9 +171,9 @@ def told(history: RunHistory, names: Names, odd_steps: Collection[str] = ()) -> 
     notes = renamed("", names)
     texts = {name for past in history.pasts for name in past.texts}
     if odd_steps:
-        notes.append(f"steps that are no whole number of 64 bits are counted instead: {listed(odd_steps)}")
+        notes.append(f"steps that are not 64-bit whole numbers are replaced by a counter: {listed(odd_steps)}")
     if texts:
-        notes.append(f"values that are no number are not exported: {listed(texts)}")
+        notes.append(f"values that are not numbers are not exported: {listed(texts)}")
     if history.dropped_metrics:
         left_out = f"{history.dropped_metrics} values of others are not"
         notes.append(f"only the first {MOST_METRICS} names of metrics are exported; {left_out}")
@@ -187,7 +187,9 @@ def renamed(what: str, names: Names) -> list[str]:
         what: What the names are of, in front of each.
         names: The names.
     """
-    return [f"{what}{as_text(name)[:80]!r} stands there as {given[:80]!r}" for name, given in names.changed().items()]
+    return [
+        f"{what}{as_text(name)[:80]!r} is stored there as {given[:80]!r}" for name, given in names.changed().items()
+    ]
 
 
 def listed(names: Collection[str]) -> str:

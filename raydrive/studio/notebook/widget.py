@@ -1,4 +1,4 @@
-"""A run in a notebook: one cell that updates while it trains, and the whole page once it is over.
+"""A run in a notebook: one cell that updates while it trains, and the whole page once it has ended.
 
 Nothing is installed in the front end: the cell is plain HTML with an inline SVG, replaced through its display handle,
 so it works in Jupyter, JupyterLab, VS Code and Databricks alike, in trusted and untrusted notebooks. The page is a
@@ -39,7 +39,7 @@ class RunDetails:
         self._closed = threading.Event()
 
     def show(self, render_lib: object = None, widget_settings: object = None, page: bool | None = None) -> None:
-        """Shows the run in this cell and keeps it up to date until it is over; returns at once.
+        """Shows the run in this cell and keeps it up to date until it ends; returns at once.
 
         Outside a notebook, prints one line about the run.
 
@@ -47,7 +47,7 @@ class RunDetails:
             render_lib: Accepted for HyperDrive's sake.
             widget_settings: Accepted for HyperDrive's sake.
             page: Also show the whole page with all charts (about 3 MB in the notebook): at once (True), never (False),
-                or once the run is over (None).
+                or once the run has ended (None).
         """
         try:
             from IPython import get_ipython  # lazy: optional dependency

@@ -121,7 +121,7 @@ function facts(store) {
     line("trial", trial.command || trial.script || trial.kind), line("resources", trial.resources), line("seed", seed), line("tags", tags), line("versions", versions), line("storage", uri),
     line("where its points come from", Object.entries(origins).map(([k, v]) => `${v} ${k}`).join(", ") || "–"),
     line("drivers", store.head.epochs.map(([epoch, at]) => `${epoch}: ${when(at)}`).join("; ")),
-    resumed.length ? line("trials that went on from a checkpoint", resumed.slice(0, 50).map((t) => t.number).join(", ")) : null);
+    resumed.length ? line("trials that continued from a checkpoint", resumed.slice(0, 50).map((t) => t.number).join(", ")) : null);
 }
 
 function main() {

@@ -16,7 +16,7 @@ async function act(source, request, button) {
 
 function limits(source, head) {
   const { max_concurrent_runs: present } = head.run.config.limits;
-  const text = prompt("Trials at a time, and trials in all, as two numbers", `${present} ${head.max_total}`);
+  const text = prompt("Largest number of concurrent trials, and total number of trials, as two numbers", `${present} ${head.max_total}`);
   if (text === null) return null;
   const [atATime, total] = text.trim().split(/[\s,]+/).map(Number);
   return { do: "edit", patch: { limits: { max_concurrent_runs: atATime, max_total_runs: total } }, expect_revision: head.revision };
@@ -32,8 +32,8 @@ export function runButtons(source, head) {
   const note = button("Note …", () => { const text = prompt("A note about this run"); return text ? { do: "note", text } : null; });
   if (head.run.over) return [note];
   const pauses = head.paused ? [button("Unpause", () => (confirm("Go on with this run?") ? { do: "unpause" } : null))] : [
-    button("Pause", () => (confirm("Start nothing further until this run is unpaused? Trials that run go on to their end.") ? { do: "pause" } : null)),
-    button("Pause now", () => (confirm("Pause all running trials, too? They go on later from their last checkpoints.") ? { do: "pause", now: true } : null))];
+    button("Pause", () => (confirm("Start no further trials until this run is unpaused? Running trials continue to their end.") ? { do: "pause" } : null)),
+    button("Pause now", () => (confirm("Also pause all running trials? They continue later from their last checkpoints.") ? { do: "pause", now: true } : null))];
   return [...pauses, button("Limits …", () => limits(source, head)), note,
     button("Cancel run", () => (confirm("End this run and all its running trials?") ? { do: "cancel" } : null), "danger")];
 }

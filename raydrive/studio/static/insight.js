@@ -61,6 +61,7 @@ const FIELDS = {
   median_stopping: [["evaluation_interval", "every", 1], ["delay_evaluation", "from interval", 5]],
   truncation_selection: [["truncation_percentage", "worst %", 20], ["evaluation_interval", "every", 1], ["delay_evaluation", "from interval", 5]],
   successive_halving: [["min_intervals", "from interval", 1], ["max_intervals", "whole training", ""], ["reduction_factor", "one of", 3], ["brackets", "brackets", 1]],
+  auto: [],
   none: [],
 };
 

@@ -74,7 +74,7 @@ export class LineageView {
     head = ["earlier run", "state", "best", "curves compared with", "trials learned from", "left out"];
     return [
       parents.length ? el("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "What earlier runs brought" }, el("table", {}, el("thead", {}, el("tr", {}, head.map((h, i) => el("th", { class: i > 1 && i < 5 ? "right" : "" }, h)))), el("tbody", {}, parents))) : null,
-      lineage.continued.length ? el("ul", { class: "reasons" }, lineage.continued.map((one, number) => el("li", {}, el("a", { href: `#/trial/${number}` }, `trial ${number}`), ` goes on with ${one.text}${one.note ? ` (${one.note})` : ""}`))) : null,
+      lineage.continued.length ? el("ul", { class: "reasons" }, lineage.continued.map((one, number) => el("li", {}, el("a", { href: `#/trial/${number}` }, `trial ${number}`), ` continues ${one.text}${one.note ? ` (${one.note})` : ""}`))) : null,
     ];
   }
 }

@@ -158,7 +158,7 @@ export class MetricsChart {
     const { policy } = this.store.head, stops = shown.filter((t) => t.cut);
     if (policy.k.length) {
       traces.push({ type, mode: "lines", name: policy.label, x: policy.k, y: policy.v, hoverinfo: "text",
-        hovertext: policy.k.map((k, i) => `stopped at interval ${k} when ${this.store.maximize ? "below" : "above"} ${num(policy.v[i])}<br>(as the run stands now)`),
+        hovertext: policy.k.map((k, i) => `stopped at interval ${k} when ${this.store.maximize ? "below" : "above"} ${num(policy.v[i])}<br>(in the present state of the run)`),
         line: { color: css("--policy"), width: 2, dash: "dash", shape: "hv" } });
     }
     if (stops.length) {

@@ -43,6 +43,10 @@ export class Store {
   get maximize() { return this.head.run.goal === "maximize"; }
   get metric() { return this.head.run.metric; }
 
+  // What a trial uses of its GPUs while it trains; undefined when that is not known.
+  usageNow(t) { return t.state === "Running" ? this.head.run.gpu_use?.[t.number] : undefined; }
+  knowsUsage() { return this.trials.some((t) => Object.keys(this.usageNow(t) || t.usage || {}).length); }
+
   ranked() {
     const sign = this.maximize ? -1 : 1;
     return this.trials.filter((t) => t.best !== null).sort((a, b) => sign * (a.best - b.best) || a.number - b.number);

@@ -1,5 +1,5 @@
 // The table of trials: sort, filter, choose columns, select, copy, CSV.
-import { el, fill, num, clock, cut, csvCell, download, copy, check, debounce } from "./util.js";
+import { el, fill, num, clock, bytes, cut, csvCell, download, copy, check, debounce } from "./util.js";
 
 const PAGE = 50;
 const FILTER_HELP = "Words match anywhere; also state:failed, lr<0.01, accuracy>=0.9, node:gpu-2, selected";
@@ -71,6 +71,9 @@ export class Table {
     for (const c of store.head.params) out.push({ key: `p:${c.name}`, label: c.name, get: (t) => t.p[c.name], right: c.kind !== "category" });
     store.head.metrics.forEach((name, i) => out.push({ key: `m:${name}`, label: name, get: (t) => t.extras[i], right: true }));
     out.push({ key: "node", label: "node", get: (t) => { const nodes = t.tries[t.tries.length - 1]?.[8]; return nodes?.length > 1 ? nodes.join(", ") : t.node; } }, { key: "gpus", label: "GPU", get: (t) => t.gpus },
+      ...(store.knowsUsage() ? [
+        { key: "gpu_percent", label: "GPU use %", get: (t) => (store.usageNow(t) || t.usage).gpu_percent ?? null, right: true },
+        { key: "gpu_memory", label: "GPU memory", get: (t) => (store.usageNow(t) || t.usage).gpu_memory_bytes ?? null, show: bytes, right: true }] : []),
       { key: "attempt", label: "attempt", get: (t) => t.attempt, right: true }, { key: "origin", label: "origin", get: (t) => t.origin },
       { key: "why", label: "why it ended", get: (t) => t.why, wide: true });
     if (!this.defaulted) {

@@ -39,11 +39,12 @@ export class TrialPage {
 
   hide() { this.number = null; this.logCard = null; this.plots = new Map(); this.node.hidden = true; this.node.replaceChildren(); }
 
-  update() { if (this.number !== null && this.source.live) { const t = this.store.trials[this.number]; if (t && (t.state !== this.state || t.intervals !== this.intervals)) this.show(this.number); } }
+  update() { if (this.number !== null && this.source.live) { const t = this.store.trials[this.number]; if (t && (t.state !== this.state || t.intervals !== this.intervals || JSON.stringify(this.store.usageNow(t)) !== this.usage)) this.show(this.number); } }
 
   draw(t, detail, problem) {
     const { store } = this, run = store.head.run, params = Object.entries(detail?.params || t.p);
     this.state = t.state; this.intervals = t.intervals;
+    const now = store.usageNow(t), usage = now || detail?.usage; this.usage = JSON.stringify(now);
     const charts = el("div", { class: "small-charts" });
     // What is looked at stays where it is while the trial goes on: charts keep their zoom, the log its place.
     const place = this.logCard?.area.scrollTop, log = this.log(t, detail);
@@ -62,8 +63,8 @@ export class TrialPage {
         ])),
         el("div", { class: "card" }, el("h3", {}, "Where and when"), pairs([
           ["suggested", when(t.created)], ["began", when(t.began)], ["ended", when(t.ended)], ["training time", clock(t.seconds)], ["node", detail?.ranks?.length ? null : t.node], ["GPU", t.gpus],
-          ["GPU use", detail?.usage?.gpu_percent === undefined ? null : `${num(detail.usage.gpu_percent)} % on average`],
-          ["GPU memory", detail?.usage?.gpu_memory_bytes === undefined ? null : `${bytes(detail.usage.gpu_memory_bytes)} at most`],
+          ["GPU use", usage?.gpu_percent === undefined ? null : `${num(usage.gpu_percent)} % ${now ? "now" : "on average"}`],
+          ["GPU memory", usage?.gpu_memory_bytes === undefined ? null : `${bytes(usage.gpu_memory_bytes)} ${now ? "now" : "at most"}`],
           ["reserved", reserved(run.config.trial.resources)], ["attempts", t.attempt], ...Object.entries(detail?.tags || {})])),
         el("div", { class: "card" }, el("h3", {}, "Why this configuration"), this.reason(t))),
       el("div", { class: "card" }, el("h3", {}, "Metrics"), charts), this.ofRanks(t, detail), this.places(t, detail),
@@ -80,10 +81,10 @@ export class TrialPage {
 
   reason(t) {
     const origins = { random: "drawn at random from the search space", sobol: "the next point of a Sobol sequence", grid: "the next point of the grid",
-      initial: "one of the first points, before there is a model", model: "proposed by the model of the results so far", resumed: "goes on with a trial of an earlier run", given: "given by a user" };
+      initial: "one of the first points, before there is a model", model: "proposed by the model of the results so far", resumed: "continues a trial of an earlier run", given: "given by a user" };
     const rows = [["origin", `${t.origin || "unknown"}${origins[t.origin] ? `: ${origins[t.origin]}` : ""}`]];
     const continued = this.store.head.lineage?.continued[t.number];
-    if (continued) rows.push(["goes on with", continued.text], ["note", continued.note]);
+    if (continued) rows.push(["continues", continued.text], ["note", continued.note]);
     else for (const [key, value] of Object.entries(t.note || {})) rows.push(inWords(key, value));
     const mean = t.note?.predicted_mean, deviation = t.note?.predicted_deviation;
     if (typeof mean === "number" && t.best !== null) {
@@ -159,7 +160,7 @@ export class TrialPage {
     const note = t.cut ? `Stopped at interval ${t.cut[0]}${t.cut[1] === null ? "" : `, where the line was ${num(t.cut[1])}`}: ${t.why}.` : "The policy never stopped it.";
     return el("div", { class: "card" }, el("h3", {}, "What the policy says of it"), el("p", {}, note),
       el("p", { class: "hint" }, "By the curves as they are now, last intervals first:"),
-      el("ul", {}, detail.verdicts.map(([k, stop, why]) => el("li", {}, `${k}: ${stop ? "stop" : "go on"}; ${why}`))));
+      el("ul", {}, detail.verdicts.map(([k, stop, why]) => el("li", {}, `${k}: ${stop ? "stop" : "continue"}; ${why}`))));
   }
 
   log(t, detail) {
@@ -212,7 +213,7 @@ export class TrialPage {
         }
         if (rank === "all" && more.over && !grown) return;
         if (more.over && !more.text) return;
-      } catch (error) { area.append(`\n(the log is not followed any more: ${error.message})\n`); return; }
+      } catch (error) { area.append(`\n(the log is no longer followed: ${error.message})\n`); return; }
     }
   }
 

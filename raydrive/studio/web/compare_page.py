@@ -74,7 +74,7 @@ def _comparison(found: Comparison, infos: Sequence[RunInfo]) -> Iterator[str]:
 
 
 _ENDS = ("completed", "canceled", "failed")
-"""Ways in which a trial is over."""
+"""Ways in which a trial has ended."""
 
 
 def _facts(runs: Sequence[ComparedRun]) -> list[tuple[str, list[str]]]:
@@ -130,7 +130,7 @@ def _choice(storage: str, infos: Sequence[RunInfo]) -> Iterator[str]:
         for one in others
     )
     table = f"<table><thead><tr><th>run</th><th>experiment</th></tr></thead><tbody>{links}</tbody></table>"
-    shown = f"<div class=scroll>{table}</div>" if others else "<p class=empty>There is no other run.</p>"
+    shown = f"<div class=scroll>{table}</div>" if others else "<p class=empty>There are no other runs.</p>"
     yield f'<div class="card wide"><h2>{title}</h2>{shown}</div>'
 
 
@@ -138,7 +138,7 @@ def _choice(storage: str, infos: Sequence[RunInfo]) -> Iterator[str]:
 
 
 def _chart(runs: Sequence[ComparedRun]) -> str:
-    """The best value over the trials that were over, a line of steps for each run, as an SVG with its legend."""
+    """The best value over the trials that had ended, a line of steps for each run, as an SVG with its legend."""
     values = [point.value for run in runs for point in run.curve]
     if not values:
         return "<p class=empty>No trial has a value yet.</p>"
@@ -156,7 +156,7 @@ def _chart(runs: Sequence[ComparedRun]) -> str:
         f"{html.escape(run.run)}: {number(run.best)}</p>"
         for place, run in enumerate(runs)
     )
-    label = f"Best {runs[0].metric} over the trials that were over, for {len(runs)} runs"
+    label = f"Best {runs[0].metric} over the trials that had ended, for {len(runs)} runs"
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html.escape(label, quote=True)}" '
         f'width="100%" fill="currentColor" font-size="12">{"".join(parts)}</svg>{legend}'
@@ -169,7 +169,7 @@ def _stroke(place: int) -> str:
 
 
 def _steps(run: ComparedRun) -> Iterator[tuple[float, float]]:
-    """Corners of a line that keeps its value until the next trial is over."""
+    """Corners of a line that keeps its value until the next trial has ended."""
     before: float | None = None
     for point in run.curve:
         if before is not None and point.value != before:
@@ -188,7 +188,7 @@ def _axes(most: int, low: float, high: float) -> Iterator[str]:
     for count in sorted({1, *(round(1 + (most - 1) * part / 4) for part in range(1, 5))}):
         anchor = "end" if count == most and most > 1 else "middle"
         yield f'<text x="{_x(count, most):.1f}" y="{_HEIGHT - 18}" text-anchor="{anchor}">{count}</text>'
-    yield f'<text x="{(_LEFT + _WIDTH) / 2:.0f}" y="{_HEIGHT - 3}" text-anchor="middle">trials that were over</text>'
+    yield f'<text x="{(_LEFT + _WIDTH) / 2:.0f}" y="{_HEIGHT - 3}" text-anchor="middle">trials that had ended</text>'
 
 
 def _x(count: float, most: int) -> float:

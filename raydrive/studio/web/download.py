@@ -30,7 +30,7 @@ async def send_file(request: web.Request, layout: RunLayout, number: int, name: 
         name: The file, below the trial's folder.
 
     Raises:
-        TrialError: If there is no such file there, or what stands there is not read: the sentence gives the reason.
+        TrialError: If there is no such file there, or what is there is not read: the sentence gives the reason.
         StorageError: If the storage cannot be read.
     """
     folder, name = layout.trial(number), await asyncio.to_thread(real_name, layout, number, name)

@@ -16,7 +16,7 @@ from raydrive.studio.data.run_history import RunHistory
 T = TypeVar("T")
 POLL_S = 1.0
 POLL_OVER_S = 10.0
-"""A run that is over may be resumed with a larger budget, so it is still looked at now and then."""
+"""A run that has ended may be resumed with a larger budget, so it is still looked at now and then."""
 
 
 class Feed:
@@ -48,7 +48,7 @@ class Feed:
         """Reads the run for the first time.
 
         Raises:
-            StorageError: If the folder is no run or cannot be read.
+            StorageError: If the folder is not a run or cannot be read.
         """
         async with self._lock:
             if self._story is None:
@@ -61,7 +61,8 @@ class Feed:
 
     def _read(self, history: RunHistory) -> bool:
         before, changed = self.state, history.refresh()
-        self.state = history.status().state
+        stands = history.status()
+        self.state = f"{stands.state} {json.dumps(stands.beat.gpu_use)}"
         return changed or self.state != before
 
     @property

@@ -24,7 +24,7 @@ MOST_RUNS = 300
 READ_S = 0.3
 """Seconds that one page may spend on reading journals; those of the other runs are read for the pages after it."""
 MOST_OPEN = 16
-"""Runs that go on and are kept open, so that only what is new in them is read."""
+"""Runs that continue and are kept open, so that only what is new in them is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Figures:
 
     best: float | None
     trials: int
-    """Trials that are over."""
+    """Trials that have ended."""
     max_total_trials: int
     elapsed_s: float
 
@@ -96,7 +96,7 @@ class RunStates:
         except StorageError:
             raw = b"?"
         beat, known = parse_heartbeat(raw), self._known.get(layout.uri)
-        # Only a driver writes a journal, and it writes a heartbeat as it begins; a damaged one may have been mended.
+        # Only a driver writes a journal, and it writes a heartbeat as it begins; a damaged one may have been corrected.
         if known is not None and (known.raw != raw or known.end.damaged):
             known = None
         if known is None and may_read:

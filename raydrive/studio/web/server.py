@@ -68,6 +68,8 @@ class ServerSettings:
     """Asked of every viewer; one is made up where the host is not this machine."""
     allow_control: bool = False
     """Whether viewers may change runs: pause, edit, cancel them, stop and retry trials, note something."""
+    address: str | None = None
+    """That of a dashboard, where nothing else of the cluster can be reached: requests go there."""
 
     @property
     def local(self) -> bool:
@@ -103,7 +105,7 @@ def make_app(settings: ServerSettings) -> web.Application:
     ]
     app.add_routes([web.get(path, handler) for path, handler in routes])
     if settings.allow_control:
-        app.add_routes([web.post(f"{run}/control", _control)])
+        app.add_routes([web.post(f"{run}/control", _control(settings.address))])
     return app
 
 
@@ -125,7 +127,7 @@ def serve(settings: ServerSettings, path: str, *, open_browser: bool, say: Calla
     try:
         asyncio.run(_serve(settings, path, open_browser, say))
     except KeyboardInterrupt:
-        say("The studio is closed; runs go on.")
+        say("The studio is closed; runs continue.")
     return 0
 
 
@@ -138,13 +140,13 @@ async def _serve(settings: ServerSettings, path: str, open_browser: bool, say: C
     except OSError as error:
         await runner.cleanup()
         raise RaydriveError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. Hint: --port 0 takes any free one"
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. Hint: --port 0 uses any free port"
         ) from error
     port = runner.addresses[0][1]
     shown = "localhost" if settings.host in ("0.0.0.0", "::", *LOOPBACK) else settings.host
     url = f"http://{shown}:{port}/{path}{f'?token={settings.token}' if settings.token else ''}"
     print(url, flush=True)
-    say("Ctrl-C closes the studio; runs go on.")
+    say("Ctrl-C closes the studio; runs continue.")
     if settings.allow_control:
         say("Viewers may change runs: pause, edit and cancel them, stop and retry trials.")
     if open_browser and settings.local and sys.stdout.isatty():
@@ -164,7 +166,7 @@ def _guard(settings: ServerSettings) -> Any:
             given = request.query.get("token") or request.cookies.get(COOKIE, "")
             given = given or request.headers.get("Authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(given.encode(), settings.token.encode()):
-                raise web.HTTPUnauthorized(text="This studio asks for a token: open the address it printed.\n")
+                raise web.HTTPUnauthorized(text="This studio requires a token: open the address that it printed.\n")
             if request.query.get("token") and request.method == "GET":
                 # The token leaves the address bar, and with it the history. Two slashes would name another host.
                 moved = web.HTTPFound(re.sub(r"^[/\\]*", "/", request.rel_url.raw_path))
@@ -351,20 +353,23 @@ async def _whatif(request: web.Request) -> web.Response:
     )
 
 
-async def _control(request: web.Request) -> web.Response:
-    """Passes a request to the driver. The header keeps other sites' pages out: browsers ask before they send it."""
-    if request.headers.get("X-Raydrive") != "control":
-        raise web.HTTPForbidden(text="The header X-Raydrive is missing.\n")
-    from raydrive.api.user_requests.steer import cancel, steer, who  # lazy: raydrive.api.user_requests.steer, 0.06 s
+def _control(address: str | None) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        """Passes a request to the driver. The header keeps other sites' pages out: browsers ask before they send it."""
+        if request.headers.get("X-Raydrive") != "control":
+            raise web.HTTPForbidden(text="The header X-Raydrive is missing.\n")
+        from raydrive.api.user_requests.steer import steer, who  # lazy: raydrive.api.user_requests.steer, 0.06 s
 
-    feed = await _feed(request)
-    try:
-        asked = await request.json()
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(Problem("request", "no JSON", 'an object such as {"do": "pause"}')) from error
-    if not isinstance(asked, dict):
-        raise ConfigError(Problem("request", show(asked), 'an object such as {"do": "pause"}'))
-    run = await asyncio.to_thread(RunReader.open, feed.layout)
-    work = cancel if asked.get("do") == "cancel" else steer
-    answer = await asyncio.to_thread(work, run, {**asked, "by": f"studio, {who()}"})
-    return _json(answer.to_json())
+        feed = await _feed(request)
+        try:
+            asked = await request.json()
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(Problem("request", "no JSON", 'an object such as {"do": "pause"}')) from error
+        if not isinstance(asked, dict):
+            raise ConfigError(Problem("request", show(asked), 'an object such as {"do": "pause"}'))
+        run = await asyncio.to_thread(RunReader.open, feed.layout)
+        asked = {**asked, "by": f"studio, {who()}"}
+        answer = await asyncio.to_thread(steer, run, asked, address=address)
+        return _json(answer.to_json())
+
+    return handle

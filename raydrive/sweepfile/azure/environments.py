@@ -38,7 +38,7 @@ def read_environment(
         return None  # told with the other settings
     if given is not None and (file or python):
         notes.append(
-            (WHERE, f"ignored: {FILE} says which packages trials have" if file else f"ignored: trials use {python}")
+            (WHERE, f"ignored: {FILE} defines the packages of trials" if file else f"ignored: trials use {python}")
         )
     if file and python:
         notes.append((FILE, f"ignored: trials use {python}"))
@@ -84,14 +84,14 @@ def _note(parts: Mapping[str, Any], left_out: list[str]) -> str:
     if parts.get("image"):
         notes.append(f"the image {parts['image']} is not used")
     if left_out:
-        notes.append(f"left out: {', '.join(left_out)}")
+        notes.append(f"not installed: {', '.join(left_out)}")
     return "; ".join(notes)
 
 
 def _without_packages(raw: Any, parts: Mapping[str, Any], tool: str) -> str:
     """The note about an environment that names no packages."""
     named = raw if isinstance(raw, str) else parts.get("image") or parts.get("name") or "a Dockerfile"
-    what = "an image" if parts.get("image") else "built from a Dockerfile" if parts.get("build") else "kept by Azure"
+    what = "an image" if parts.get("image") else "built from a Dockerfile" if parts.get("build") else "stored by Azure"
     way = f"{FILE}: a conda or requirements file" if tool else "raydrive.python: a Python that has its packages"
     return f"{_USE}; {named} is {what}, so its packages cannot be read here: name {way}"
 

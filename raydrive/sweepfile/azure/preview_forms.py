@@ -27,18 +27,18 @@ def with_todays_forms(root: Node, notes: list[tuple[str, str]]) -> Node:
         if old in root.value and new not in root.value:
             parts = {new if key == old else key: node for key, node in root.value.items()}
             root = replace(root, value=parts)
-            notes.append((new, f"{old} is the name of the 2021 preview; today: {new}"))
+            notes.append((new, f"{old} is the name of the 2021 preview; now: {new}"))
     kind = root.get("type")
     if kind is not None and isinstance(kind.value, str) and kind.value in _KINDS:
         today = _KINDS[kind.value]
-        notes.append(("type", f"a name of the 2021 preview; today: type: {today}"))
+        notes.append(("type", f"a name of the 2021 preview; now: type: {today}"))
         root = root.with_value(["type"], replace(kind, value=today, text=today, raw=today))
     root = _code(root, notes)
     for name, node in _inputs(root):
         found = _input(node)
         if found is not None:
             shown = ", ".join(f"{key}: {item.plain()}" for key, item in found.value.items())
-            notes.append((f"inputs.{name}", f"a form of the 2021 preview; today: {{{shown}}}"))
+            notes.append((f"inputs.{name}", f"a form of the 2021 preview; now: {{{shown}}}"))
             root = root.with_value(["inputs", name], found)
     return root
 
@@ -48,7 +48,7 @@ def _code(root: Node, notes: list[tuple[str, str]]) -> Node:
     inner = root.get("trial.code.local_path")
     if inner is None or not isinstance(inner.value, str):
         return root
-    notes.append(("trial.code", f"a form of the 2021 preview; today: code: {inner.value}"))
+    notes.append(("trial.code", f"a form of the 2021 preview; now: code: {inner.value}"))
     return root.with_value(["trial", "code"], inner)
 
 

@@ -12,19 +12,19 @@ from raydrive.core.errors import Problem
 from raydrive.settings.tree import Node
 from raydrive.sweepfile.checks.yaml11 import reading
 
-_MACHINES = "ignored: what a trial reserves on the cluster stands in raydrive.resources"
+_MACHINES = "ignored: raydrive.resources defines what a trial reserves on the cluster"
 _AZURE: Mapping[str, str] = {
-    "compute": "ignored: trials run on the Ray cluster given by --address or raydrive.address, else on this machine",
+    "compute": "ignored: trials run on the Ray cluster given by --address or raydrive.address, or on this machine",
     "identity": "ignored: trials run as the user who started Ray",
     "queue_settings": "ignored: trials start in order, as resources become free",
-    "services": "ignored: nothing is opened into trials; see `raydrive logs RUN TRIAL -f`",
-    "properties": "ignored: keep what you want to find again in tags",
+    "services": "ignored: no service is started in trials; see `raydrive logs RUN TRIAL -f`",
+    "properties": "ignored: use tags for what you want to find later",
     "name": "used as the display name: runs are numbered by raydrive",
     "trial.resources": _MACHINES,
     "resources": _MACHINES,
 }
-_GROWS = "ignored: a trial has as many nodes as instance_count from its begin to its end"
-_CONTAINER = "ignored: a trial is a process of the node, not a container"
+_GROWS = "ignored: the number of nodes of a trial is always instance_count"
+_CONTAINER = "ignored: a trial is a process on the node, not a container"
 _OF_MACHINES = {
     "max_instance_count": _GROWS,
     "shm_size": _CONTAINER,
@@ -52,7 +52,7 @@ def azure_notes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if value is None or (where == "name" and raw.get("display_name") == value):
             continue
         if where == "name" and raw.get("display_name"):
-            yield where, "ignored: runs are numbered by raydrive, and display_name is what is shown"
+            yield where, "ignored: runs are numbered by raydrive, and display_name is shown"
         elif note is _MACHINES and isinstance(value, Mapping):
             for each, given in value.items():
                 if each != "instance_count" and given is not None:
@@ -69,7 +69,7 @@ def _launcher_notes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         given = above.get("distribution") if isinstance(above, Mapping) else None
         for key in given if isinstance(given, Mapping) else ():
             if key in _OF_RAY:
-                yield f"{where}.{key}", "ignored: the trial uses the Ray cluster that it runs in, as it was started"
+                yield f"{where}.{key}", "ignored: the trial uses the Ray cluster that it runs in, as that was started"
 
 
 def unused_notes(spec: TrialSpec, names: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -78,7 +78,10 @@ def unused_notes(spec: TrialSpec, names: Mapping[str, Any]) -> Iterator[tuple[st
         bare = name.lstrip("-")
         if bare not in {one.lstrip("-") for one in spec.unused_ok}:
             passed = f"--{bare} ${{{{search_space.{bare}}}}}"
-            yield f"search_space.{name}", f"not in the command, so it changes nothing unless read there; add {passed}"
+            yield (
+                f"search_space.{name}",
+                f"not in the command, so it has no effect unless the script reads it; add {passed}",
+            )
 
 
 def installing(command: str, own: Mapping[str, Any]) -> tuple[Problem | None, str]:

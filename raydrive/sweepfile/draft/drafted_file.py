@@ -67,7 +67,7 @@ def drafted_sweep(script: str, code: str, facts: ScriptFacts, metric: MetricGues
         "search_space:",
     ]
     if not tuned:
-        lines.append("  # No option that is usually tuned was found in the script: these two are examples.")
+        lines.append("  # The script has no option that is usually tuned: these two are examples.")
     for name, space in [(one.option.name, one.space) for one in tuned] or EXAMPLE:
         default = next((one.option.default for one in tuned if one.option.name == name), None)
         comment = f"  # default of the script: {default}" if default is not None else ""
@@ -76,7 +76,7 @@ def drafted_sweep(script: str, code: str, facts: ScriptFacts, metric: MetricGues
     lines += [
         "sampling_algorithm: random        # or bayesian, sobol, grid, tpe",
         "",
-        "# Stops a trial that is behind the others at the same interval. Remove it to let every trial end.",
+        "# Stops a trial that is behind the others at the same interval. Remove it to let every trial finish.",
         "early_termination: {type: median_stopping, delay_evaluation: 3}",
         "",
         f"limits: {{max_total_trials: {TRIALS}, max_concurrent_trials: {ABREAST}}}",
@@ -112,7 +112,7 @@ def _left_out(options: list[Option]) -> Iterator[str]:
 
 def _objective(metric: MetricGuess | None) -> Iterator[str]:
     if metric is None:
-        yield "# Neither a metric that the script logs nor one that it prints was found: write its name here."
+        yield "# No metric was found that the script logs or prints: write its name here."
         yield "objective: {goal: maximize, primary_metric: accuracy}"
         return
     yield f"# {metric.found[:1].upper()}{metric.found[1:]}."

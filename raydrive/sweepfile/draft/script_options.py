@@ -40,7 +40,7 @@ def script_facts(path: Path) -> ScriptFacts:
         path: The script.
 
     Raises:
-        SyntaxError: If it is no Python of this interpreter's version.
+        SyntaxError: If it is not Python of this interpreter's version.
         OSError: If it cannot be read.
     """
     tree = ast.parse(path.read_bytes(), str(path))

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from raydrive.api.named_parts import is_user_sampling, user_policy, user_sampling
 from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.run_config import RunConfig
+from raydrive.core.config.run_rules import RunRules
 from raydrive.core.config.trial_spec import TrialSpec
 from raydrive.core.early_stopping.policies import policy_from_json
 from raydrive.core.early_stopping.policy_record import policy_record
@@ -20,7 +21,7 @@ from raydrive.core.json_values import decoded, json_of
 from raydrive.core.search.sampling_names import sampling_of
 from raydrive.core.search.sampling_record import sampling_record
 from raydrive.core.space.search_space import parse_space
-from raydrive.core.user_requests.fixed import LIMITS, TRIAL, refusal
+from raydrive.core.user_requests.fixed import LIMITS, RULES, TRIAL, refusal
 from raydrive.settings.keys import OwnKeys
 from raydrive.settings.nearest import RunPlace
 from raydrive.settings.tree import Node
@@ -76,9 +77,10 @@ def patch_of_settings(config: RunConfig, settings: Sequence[str]) -> dict[str, A
 
 
 def _changed(config: RunConfig, patch: dict[str, Any]) -> dict[str, Any]:
-    """Leaves out single fields that are as they were: somebody else may change them meanwhile."""
+    """Omits single fields that are unchanged: another user may change them in the meantime."""
     kept = dict(patch)
-    for part, whole in (("limits", json_of(config.limits)), ("trial", json_of(config.trial))):
+    rules = config.rules.parts(patch.get("rules", {}))
+    for part, whole in (("limits", json_of(config.limits)), ("trial", json_of(config.trial)), ("rules", rules)):
         if part in patch:
             kept[part] = {name: value for name, value in patch[part].items() if value != whole[name]}
     return {part: value for part, value in kept.items() if value}
@@ -104,7 +106,9 @@ def _fixed(key: str, setting: str) -> Problem | None:
     name = rest.partition(".")[0]
     if head == "limits" and (name in _LIMITS or not name):
         return None
-    if head == "raydrive" and name in (*_OWN_LIMITS, *_OWN_TRIAL, "resources"):
+    if head == "raydrive" and name == "notify":
+        return None if rest == "notify.on" else replace(refusal(key, "another one"), place=f"--set {key}")
+    if head == "raydrive" and name in (*_OWN_LIMITS, *_OWN_TRIAL, *RULES, "resources"):
         return None
     value = setting.partition("=")[2]
     return replace(refusal(key, show(value)), place=f"--set {key}")
@@ -118,6 +122,7 @@ def _document(config: RunConfig) -> Node:
     own = {name: limits[name] for name in _OWN_LIMITS}
     own |= {name: getattr(config.trial, name) for name in _OWN_TRIAL}
     own["resources"] = {key: one for key, one in json_of(config.trial.resources).items() if one not in (None, {}, "")}
+    own |= {name: rule for name, rule in config.rules.to_json().items() if name in RULES}
     document = {
         "limits": {key: limits[name] for key, name in _LIMITS.items()},
         "early_termination": policy_record(config.policy),
@@ -137,7 +142,7 @@ def _node(value: Any) -> Node:
 
 
 def _for_its_type(root: Node, key: str, setting: str) -> Node:
-    """Leaves out the keys of a section that belong to another type than it gets."""
+    """Omits the keys of a section that belong to another type than it gets."""
     section, _, name = key.partition(".")
     if section not in _TYPED or name != "type":
         return root
@@ -145,6 +150,22 @@ def _for_its_type(root: Node, key: str, setting: str) -> Node:
     present = root.value[section].value["type"].value
     same = wanted.casefold().replace("_", "") == str(present).casefold().replace("_", "")
     return root if same else root.with_value([section], Node({"type": Node(wanted, f"--set {key}")}, ""))
+
+
+def rules_patch(present: RunRules, wanted: RunRules) -> dict[str, Any]:
+    """Returns the rules that an edit may change, in the form of its patch: of ``notify`` what is told alone.
+
+    Args:
+        present: The run's.
+        wanted: Those that it is to have.
+    """
+    patch: dict[str, Any] = {}
+    for name in RULES:
+        rule = getattr(wanted, name)
+        patch[name] = None if rule is None else rule.to_json()
+    if present.notify is not None and wanted.notify is not None:
+        patch["notify"] = {"on": patch["notify"]["on"]}
+    return patch
 
 
 class _Sections:
@@ -161,9 +182,9 @@ class _Sections:
         if "limits" in sections:
             patch["limits"] = self._limits()
         if "raydrive" in sections:
-            own_limits, trial = self._own()
+            own_limits, trial, rules = self._own()
             patch["limits"] = {**patch.get("limits", {}), **own_limits}
-            patch["trial"] = trial
+            patch["trial"], patch["rules"] = trial, rules
         if "early_termination" in sections:
             patch["policy"] = self._policy()
         if "sampling_algorithm" in sections or "search_space" in sections:
@@ -183,13 +204,13 @@ class _Sections:
                 self._problems.append(Problem(f"limits.{key}", "nothing", "a whole number of 1 or more", place=place))
         return found
 
-    def _own(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _own(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         raw = self._raw.get("raydrive") or {}
         try:
             keys = OwnKeys.model_validate(raw)
         except ValidationError as error:
             self._problems.extend(problems_of(error, self._root, OwnKeys, "raydrive"))
-            return {}, {}
+            return {}, {}, {}
         limits = {name: getattr(keys, name) for name in _OWN_LIMITS}
         limits = {key: value for key, value in limits.items() if value is not None or key == "max_losses"}
         trial = {name: getattr(keys, name) for name in _OWN_TRIAL if getattr(keys, name) is not None}
@@ -198,7 +219,15 @@ class _Sections:
             trial["resources"] = json_of(resources_of(wanted, "raydrive.resources"))
         except ConfigError as error:
             self._take(error)
-        return limits, trial
+        return limits, trial, self._rules(keys)
+
+    def _rules(self, keys: OwnKeys) -> dict[str, Any]:
+        try:
+            rules = RunRules.of({name: getattr(keys, name) for name in RULES}, "raydrive.")
+        except ConfigError as error:
+            self._take(error)
+            return {}
+        return rules_patch(self._config.rules, rules)
 
     def _policy(self) -> dict[str, Any]:
         raw = self._raw.get("early_termination")
@@ -279,6 +308,11 @@ def edit_of_file(
     }
     patch |= {"limits": limits} if limits else {}
     patch |= {"trial": trial} if trial else {}
+    rules = rules_patch(config.rules, wanted.rules)
+    present_rules = config.rules.parts(rules)
+    refused_rules = _fixed_of_rules(config.rules, wanted.rules)
+    rules = {name: rule for name, rule in rules.items() if rule != present_rules[name] and name not in refused_rules}
+    patch |= {"rules": rules} if rules else {}
     if policy_record(wanted.policy) != policy_record(config.policy):
         patch["policy"] = policy_record(wanted.policy)
     sampling, present = sampling_record(wanted.sampling), sampling_record(config.sampling)
@@ -287,6 +321,22 @@ def edit_of_file(
     if sampling != present:
         patch["sampling"] = sampling
     return FileEdit(patch, tuple(_refused(config, wanted, str(path))), loaded.settings)
+
+
+def _fixed_of_rules(present: RunRules, wanted: RunRules) -> dict[str, str]:
+    """Rules that differ and cannot change, or not so; each with the key that says what of it."""
+    found = {name: name for name in ("population",) if getattr(present, name) != getattr(wanted, name)}
+    old, new = present.repeats, wanted.repeats
+    if (old is None) != (new is None):
+        found["repeats"] = "repeats"
+    elif old is not None and new is not None and old.parameter != new.parameter:
+        found["repeats"] = "repeats.parameter"
+    told, tell = present.notify, wanted.notify
+    if (told is None) != (tell is None):
+        found["notify"] = "notify"
+    elif told is not None and tell is not None and (told.command, told.webhook) != (tell.command, tell.webhook):
+        found["notify"] = "notify.command" if told.command != tell.command else "notify.webhook"
+    return found
 
 
 def _refused(config: RunConfig, wanted: RunConfig, path: str) -> list[Problem]:
@@ -302,6 +352,9 @@ def _refused(config: RunConfig, wanted: RunConfig, path: str) -> list[Problem]:
             differ.append((key, getattr(config.trial, spec.name), getattr(wanted.trial, spec.name)))
     hidden = ("environment_variables", "secrets")
     return [
+        replace(refusal(f"raydrive.{key}", "another one"), place=path)
+        for key in _fixed_of_rules(config.rules, wanted.rules).values()
+    ] + [
         replace(refusal(key, "other values" if key.endswith(hidden) else show(json_of(new))), place=path)
         for key, old, new in differ
         if json_of(old) != json_of(new)

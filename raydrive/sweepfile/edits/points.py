@@ -95,7 +95,7 @@ def with_points(settings: Mapping[str, Any], sampling: Any, space: Space | None,
     own = settings.get("points")
     if given is not None and own is not None:
         allowed = "one of the two: they are the same"
-        raise ConfigError(Problem("raydrive.points", "points, and sampling_algorithm.points, too", allowed))
+        raise ConfigError(Problem("raydrive.points", "points and also sampling_algorithm.points", allowed))
     where = "sampling_algorithm.points" if given is not None else "raydrive.points"
     found = own if given is None else given
     if isinstance(found, str) and space is not None:

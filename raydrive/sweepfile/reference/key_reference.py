@@ -185,7 +185,7 @@ def _type_of(node: dict[str, Any]) -> str:
     if kind == "object":
         return "a mapping of names to values"
     if isinstance(kind, list):
-        words = {"string": "text", "array": "a list of texts", "number": "a number", "integer": "a whole number",
+        words = {"string": "text", "array": "a list of strings", "number": "a number", "integer": "a whole number",
                  "boolean": "true or false"}  # fmt: skip
         return " or ".join(words[one] for one in kind)
     return {"string": "text", "boolean": "true or false", "integer": "a whole number", "number": "a number"}.get(

@@ -37,7 +37,7 @@ def test_a_hint_keeps_its_command_in_a_line_that_can_be_pasted() -> None:
     hint = "  raydrive trials digits-20261119-120000-237c        # all trials and why each ended"
     assert fitted(hint, 60) == ["  # all trials and why each ended", "  raydrive trials digits-20261119-120000-237c"]
     assert fitted(hint, 80) == ["  raydrive trials digits-20261119-120000-237c  # all trials and why each ended"]
-    line = "The run is not over. Go on with it: raydrive resume digits-20261119-120000-237c"
+    line = "The run has not ended. To resume it: raydrive resume digits-20261119-120000-237c"
     assert fitted(line, 60)[-1] == "raydrive resume digits-20261119-120000-237c"
 
 

@@ -246,7 +246,7 @@ def test_the_clock_of_a_run_without_a_driver_stands_still(tmp_path: Path) -> Non
     assert stands.state == "NotResponding"
     assert stands.summary.elapsed_s == pytest.approx(50.0, abs=1.0)
     words = "\n".join(last_words(run.reader))
-    assert f"Go on with it: raydrive resume {run.id}" in words
+    assert f"To resume it: raydrive resume {run.id}" in words
     assert "NotResponding" in words
 
 

@@ -50,7 +50,7 @@ def test_an_estimate_comes_with_its_bound(span: Span, text: str) -> None:
         ),
         (
             Saving(1, 0, Span(0.0, 0.0, 0.0), 0.0),
-            "Early termination stopped 1 of 20 trials, and none that were shorter than the completed ones: nothing was "
+            "Early termination stopped 1 of 20 trials, but none was shorter than the completed ones: nothing was "
             "saved.",
         ),
     ],
@@ -69,14 +69,14 @@ def test_what_was_saved_or_why_nothing_tells(saving: Saving, text: str) -> None:
             (0.1, 0.9, 0.5, 0.4),
             False,
             {},
-            "the best value is that of interval 2, but trial 0 went on to interval 4: its latest files in outputs/ "
+            "the best value is that of interval 2, but trial 0 continued to interval 4: its latest files in outputs/ "
             "are of the later interval; no checkpoint of the best interval is kept",
         ),
         (
             (0.1, 0.9, 0.5, 0.4),
             False,
             {1: "checkpoint 1", 2: "checkpoint 2"},
-            "the best value is that of interval 2, but trial 0 went on to interval 4: its latest files in outputs/ "
+            "the best value is that of interval 2, but trial 0 continued to interval 4: its latest files in outputs/ "
             "are of the later interval; checkpoint 2 is of interval 2",
         ),
         (

@@ -52,8 +52,9 @@ def test_what_can_be_started_is_accepted(code: Path, command: str) -> None:
     [
         (
             "train.py --lr ${{search_space.lr}}",
-            "trial.command: found 'train.py', which is no program on PATH but a script of the code; allowed: a "
-            "program, or a script behind its interpreter. Write: command: python train.py --lr ${{search_space.lr}}",
+            "trial.command: found 'train.py', which is not a program on PATH but a script in the code folder; "
+            "allowed: a program, or a script behind its interpreter. Write: command: python train.py --lr "
+            "${{search_space.lr}}",
         ),
         (
             "tran.py --lr 1",
@@ -62,7 +63,7 @@ def test_what_can_be_started_is_accepted(code: Path, command: str) -> None:
         ),
         (
             "run.sh",
-            "trial.command: found 'run.sh', which is no program on PATH but a script of the code; allowed: a "
+            "trial.command: found 'run.sh', which is not a program on PATH but a script in the code folder; allowed: a "
             "program, or a script behind its interpreter. Write: command: bash run.sh",
         ),
         (
@@ -87,8 +88,8 @@ def test_a_script_that_is_not_there_is_told(code: Path, command: str, told: str)
 def test_without_code_a_script_has_nowhere_to_be() -> None:
     problem = script_problem("python train.py", None, "trial.command")
     assert str(problem) == (
-        "trial.command: found 'train.py', and no code: trials start in an empty folder; allowed: a script that trials "
-        "have. Add the folder of the script: code: ."
+        "trial.command: found 'train.py', but code is not set: trials start in an empty folder; allowed: a script "
+        "in the trials' working directory. Add the folder of the script: code: ."
     )
     assert script_problem("python -m training.main --x 1", None, "trial.command") is None
 
@@ -105,5 +106,7 @@ def test_a_program_that_this_machine_lacks(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_a_script_run_config_looks_at_its_command(code: Path) -> None:
     assert ScriptRunConfig(code, command="python train.py").command == "python train.py"
-    with pytest.raises(ConfigError, match=r"command: found 'train\.py', which is no program .* Write: command: python"):
+    with pytest.raises(
+        ConfigError, match=r"command: found 'train\.py', which is not a program .* Write: command: python"
+    ):
         ScriptRunConfig(code, command="train.py --lr 1")

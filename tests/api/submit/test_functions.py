@@ -54,8 +54,8 @@ def uses_a_closure() -> Any:
 @pytest.mark.parametrize(
     ("function", "names"),
     [
-        (uses_a_global, r"uses_a_global brings 16 MB of data along: TABLE \(16 MB\)"),
-        (uses_a_closure(), r"train brings 18 MB of data along: images \(16 MB\), labels \(1.6 MB\)"),
+        (uses_a_global, r"uses_a_global carries 16 MB of data with it: TABLE \(16 MB\)"),
+        (uses_a_closure(), r"train carries 18 MB of data with it: images \(16 MB\), labels \(1.6 MB\)"),
         (uses_a_default, r"a default of uses_a_default \(16 MB\)"),
         (Trainer(TABLE).train, r"self.data \(16 MB\)"),
         (Trainer(TABLE), r"self.data \(16 MB\)"),

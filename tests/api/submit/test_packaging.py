@@ -110,7 +110,7 @@ def test_code_that_changed_on_its_way_is_refused(kind: str, source: Path, tmp_pa
     sent.write(bundle)
     with next(bundle.iterdir()).open("ab") as file:
         file.write(b"more")
-    with pytest.raises(StorageError, match=f"damaged on its way: its sha256 is [0-9a-f]{{64}}, not {sent.sha256}"):
+    with pytest.raises(StorageError, match=f"damaged in transfer: its sha256 is [0-9a-f]{{64}}, not {sent.sha256}"):
         read_packed(bundle, sent.sha256)
 
 
@@ -157,7 +157,7 @@ def test_the_job_answers_with_every_problem_and_its_place(
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize(("sent", "text"), [(None, "did not arrive"), (b"of another run", "damaged on their way")])
+@pytest.mark.parametrize(("sent", "text"), [(None, "did not arrive"), (b"of another run", "damaged in transfer")])
 def test_classes_that_are_not_what_was_sent_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sent: bytes | None, text: str
 ) -> None:

@@ -112,9 +112,9 @@ def test_a_value_in_place_of_a_source_is_refused_and_not_shown(file: Path, entry
 
 
 def test_a_name_is_a_secret_or_a_variable(file: Path) -> None:
-    with pytest.raises(ConfigError, match=r"raydrive\.secrets\.ONE: found ONE, which environment_variables has too"):
+    with pytest.raises(ConfigError, match=r"raydrive\.secrets\.ONE: found ONE, which is also in environment_variables"):
         load_sweep(file, overrides=["trial.environment_variables.ONE=1"])
-    with pytest.raises(ConfigError, match=r"secrets\.ONE: found ONE, which environment_variables has too"):
+    with pytest.raises(ConfigError, match=r"secrets\.ONE: found ONE, which is also in environment_variables"):
         script(file.parent, secrets={"ONE": "env"}, environment_variables={"ONE": "x"})
 
 

@@ -34,7 +34,8 @@ def test_what_cannot_reach_the_script_is_refused_with_the_line_to_write(folder: 
         submit(folder)
     assert str(caught.value) == (
         "search_space.units: found a parameter that the command does not pass on; allowed: ${{search_space.units}} in "
-        "the command: nothing else reads it, so that it would change nothing. Add --units ${{search_space.units}} to "
+        "the command: nothing else reads the parameter, so it would have no effect. Add --units "
+        "${{search_space.units}} to "
         "the command, or write unused_ok=['units']."
     )
     submit(folder, unused_ok=["units"])
@@ -48,7 +49,7 @@ def test_braces_of_another_tool_are_refused_whatever_the_script_reads(folder: Pa
     with pytest.raises(ConfigError) as caught:
         submit(folder, f"{COMMAND} --units {written}")
     assert str(caught.value) == (
-        f"search_space.units: found {written} in the command, which no value replaces; allowed: "
+        f"search_space.units: found {written} in the command, which is not replaced by a value; allowed: "
         "${{search_space.units}} in the command. Write ${{search_space.units}} in its place."
     )
 

@@ -153,9 +153,10 @@ def test_everything_wrong_is_said_at_once_each_with_its_place(tmp_path: Path) ->
         *("resume_from[1]", "resume_from[2]", "resume_from[3]", "resume_from[4]"),
         *("resume_child_runs[1]", "resume_child_runs[2]", "resume_child_runs[3]", "resume_child_runs[4]"),
     ]
-    assert "It is resume_from[0] already" in problems["resume_from[1]"]
+    assert "It is already listed as resume_from[0]" in problems["resume_from[1]"]
     assert (
-        "is to minimize 'loss'; allowed: a run that is to maximize 'score', as this one" in problems["resume_from[2]"]
+        "goal is to minimize 'loss'; allowed: a run whose goal is to maximize 'score', as in this one"
+        in problems["resume_from[2]"]
     )
     assert "No run 'nobody'" in problems["resume_from[3]"]
     assert "found 7; allowed: a HyperDriveRun" in problems["resume_from[4]"]
@@ -163,8 +164,8 @@ def test_everything_wrong_is_said_at_once_each_with_its_place(tmp_path: Path) ->
     assert "one of its trials: 0 to 3" in problems["resume_child_runs[2]"]
     assert "no value of x" in problems["resume_child_runs[3]"]
     # and the fifth is one more than the run has trials
-    assert [problem.found for problem in caught.value.problems if "to go on with" in problem.found] == [
-        "5 trials to go on with"
+    assert [problem.found for problem in caught.value.problems if "to continue" in problem.found] == [
+        "5 trials to continue"
     ]
     assert "Raise max_total_runs, or name fewer" in str(caught.value)
     trials = tuple(
@@ -185,7 +186,7 @@ def test_the_python_configuration_checks_at_birth(tmp_path: Path) -> None:
         made(resume_from=[run, run])
     with pytest.raises(ConfigError, match="resume_child_runs\\[0\\]: found 'nothing'; allowed: a trial"):
         made(resume_child_runs=["nothing"])
-    with pytest.raises(ConfigError, match="3 trials to go on with; allowed: at most 2"):
+    with pytest.raises(ConfigError, match="3 trials to continue; allowed: at most 2"):
         made(resume_child_runs=[run.get_child(n) for n in range(3)])
     plain, going_on = made(resume_from=run), made(resume_child_runs=run.get_child(1))
     assert not plain.config.trial.resume_argument
@@ -221,12 +222,12 @@ def test_a_damaged_record_is_used_as_far_as_it_can_be_read(tmp_path: Path) -> No
     assert HyperDriveRun.open(run.uri).get_status() == "Damaged"
     lineage = plan_warm_start(submission(parents=[run.id]), str(tmp_path)).lineage
     assert lineage.parents[0].compared >= 1
-    assert "is used as far as it can be read" in lineage.notes[0]
+    assert "is used as far as it is readable" in lineage.notes[0]
 
 
 def test_a_warm_start_that_changes_nothing_says_so(tmp_path: Path) -> None:
     run = recorded(tmp_path, 0)
-    assert "changes nothing here" in plan_warm_start(submission(parents=[run]), str(tmp_path)).lineage.notes[0]
+    assert "has no effect" in plan_warm_start(submission(parents=[run]), str(tmp_path)).lineage.notes[0]
     policy = BanditPolicy(slack_amount=0.1)
     assert plan_warm_start(submission(config(policy=policy), [run]), str(tmp_path)).lineage.notes == ()
     learning = config(sampling=BayesianParameterSampling({"x": uniform(0, 1)}))
@@ -293,7 +294,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_and_outputs_stan
     taken = run.lineage.continued
     assert [(one.source, one.interval) for one in taken] == [("checkpoint 1", 2), ("outputs", 5), ("", 0)]
     assert "state is damaged" in taken[0].note
-    assert "taking the one before" in taken[0].note
+    assert "using the previous one" in taken[0].note
     assert found == ["state", "weights", None, None]
     assert [manifest.interval for manifest in manifests(run.layout, 0)] == [2]
     assert [run.sweep.curves.length(n) for n in range(4)] == [3, 6, 1, 1]
@@ -352,7 +353,7 @@ def test_the_best_over_parents_is_a_child_of_its_own_run(tmp_path: Path) -> None
     assert again is not None
     assert again.parent.uri == str(moved / "e" / parent.id)
     shutil.rmtree(parent.uri)
-    with pytest.warns(UserWarning, match="does not count, for it cannot be read"):
+    with pytest.warns(UserWarning, match="is ignored because it cannot be read"):
         left = run.get_best_run_by_primary_metric()
     assert left is not None
     assert left.id == own.id
@@ -391,13 +392,13 @@ def test_an_earlier_run_is_compared_by_what_counts_in_the_new_one(tmp_path: Path
     assert best is not None
     assert best.id == f"{parent.id}_1"
     assert run.get_best_run_by_primary_metric(include_resume_from_runs=False).best_value == 0.2  # type: ignore[union-attr]
-    assert "Better before: 0.5, trial 1 of" in "\n".join(last_words(run.reader))
+    assert "An earlier run was better: 0.5, trial 1 of" in "\n".join(last_words(run.reader))
 
 
 def test_a_missing_heritage_is_an_error_that_names_it(tmp_path: Path) -> None:
     run = heir(tmp_path, 1, submission(parents=[recorded(tmp_path, 0)]), logs(1))
     Path(run.uri, "heritage.jsonl").write_bytes(b"")
-    with pytest.raises(JournalError, match="what earlier runs brought to e-20261125-130001-0001 cannot be read"):
+    with pytest.raises(JournalError, match="the warm-start data of e-20261125-130001-0001 cannot be read"):
         HyperDriveRun.open(run.uri)
     Path(run.uri, "heritage.jsonl").unlink()
     with pytest.raises(StorageError, match=r"heritage\.jsonl"):
@@ -453,9 +454,9 @@ def test_a_dry_run_shows_what_goes_on_and_what_is_brought(
     assert f"--x {run.get_child(2).params['x']}" in lines[0]
     assert lines[0].rstrip("'").endswith("--resume-from DIR")
     assert "--resume-from" not in lines[1]
-    assert f"warm start from {run.id}: curves of 8 of its 9 trials take part in comparisons" in err
-    assert "the sampler learns from 8; 1 left out (1: goes on as a trial of this run)" in err
-    assert f"trial 0 goes on with {run.id}_2: from its checkpoint 1, after 2 intervals" in err
+    assert f"warm start from {run.id}: curves of 8 of its 9 trials are used in comparisons" in err
+    assert "the sampler learns from 8; 1 ignored (1: continues as a trial of this run)" in err
+    assert f"trial 0 continues {run.id}_2: from its checkpoint 1, after 2 intervals" in err
     assert raydrive(["validate", str(sweep)]) == 0
     assert "warm start from" in capsys.readouterr().err
 
@@ -464,7 +465,7 @@ def test_the_file_is_blamed_at_the_right_place(tmp_path: Path, sweep: Path, caps
     recorded(tmp_path / "storage", 0)
     sweep.write_text(SWEEP.format(goal="minimize"))
     assert raydrive(["validate", str(sweep)]) == 2
-    assert f"{sweep}:11:15: raydrive.warm_start: found e-20261125-120000-0000, which is" in capsys.readouterr().err
+    assert f"{sweep}:11:15: raydrive.warm_start: found e-20261125-120000-0000, whose goal is" in capsys.readouterr().err
     changes = ["--set", "objective.goal=maximize", "--set", "raydrive.warm_start=[nobody]"]
     assert raydrive(["submit", str(sweep), "--dry-run", *changes]) == 2
     assert "--set raydrive.warm_start: raydrive.warm_start[0]: found 'nobody'" in capsys.readouterr().err
@@ -513,6 +514,6 @@ def test_what_the_end_says_of_a_better_parent(tmp_path: Path) -> None:
 
     parent = recorded(tmp_path, 0, train=logs(9))
     run = heir(tmp_path, 1, submission(config(2), [parent]), logs(1))
-    assert any(line.startswith("Better before: ") and parent.id in line for line in last_words(run.reader))
+    assert any(line.startswith("An earlier run was better: ") and parent.id in line for line in last_words(run.reader))
     better = heir(tmp_path, 2, submission(config(2), [parent]), logs(30))
-    assert not any(line.startswith("Better before: ") for line in last_words(better.reader))
+    assert not any(line.startswith("An earlier run was better: ") for line in last_words(better.reader))

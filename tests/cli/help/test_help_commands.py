@@ -107,7 +107,7 @@ def test_each_class_of_errors_has_an_entry() -> None:
 def test_messages_find_their_entries() -> None:
     found = {
         "cluster": ClusterError("no Ray cluster answers at '10.0.0.1:6379': timeout"),
-        "no-node-fits": ClusterError("a trial asks for 8 CPUs, and no node could ever hold that."),
+        "no-node-fits": ClusterError("a trial asks for 8 CPUs, and no node has that much."),
         "damaged-journal": DamagedJournalError("segment e0001 is missing or damaged"),
         "newer-format": JournalError("x has format 9, this raydrive reads 1: update raydrive"),
         "node-storage": StorageError("1 of 4 other nodes that may run trials cannot use the storage /x: ..."),

@@ -161,7 +161,7 @@ def test_an_action_asks_first_and_is_carried_out_only_then(
     """Each key of the table asks; the table is what tests put their own actions into."""
     done: list[tuple[int | None, str]] = []
 
-    def act(run: HyperDriveRun, trial: int | None, text: str) -> str:
+    def act(run: HyperDriveRun, trial: int | None, text: str, address: str | None) -> str:
         done.append((trial, text))
         return f"{run.id} was told"
 
@@ -197,7 +197,7 @@ def test_a_run_without_a_driver_is_told_so(recording: Recording, tmp_path: Path)
         await pilot.press("c")
         await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen))
         await pilot.press("y")
-        await until(pilot, lambda: "Trial 1 was over already." in shown(pilot, "told"))
+        await until(pilot, lambda: "Trial 1 had already ended." in shown(pilot, "told"))
 
     driven(TopApp(Workspace(str(tmp_path)), HyperDriveRun(recording.layout)), steps)
 

@@ -70,6 +70,10 @@ class MpiScenarios(Scenarios):
                 pass
         return found
 
+    def first_node_logs(self, run: HyperDriveRun) -> bool:
+        """Whether both ranks of the first node are past the line that sets how they take SIGTERM."""
+        return {"score", "rank_1/score"} <= set(run.all_metrics()[0])
+
     def two_nodes(self) -> dict[str, Any]:
         return self.told(self.mpi("meets", Resources(cpus=1, nodes=2, processes_per_node=2), n=3))
 
@@ -87,7 +91,7 @@ class MpiScenarios(Scenarios):
 
     def stop(self, what: str = "steady") -> dict[str, Any]:
         run = self.mpi(what, Resources(cpus=1, nodes=2, processes_per_node=2))
-        wait_until(lambda: run.refresh().reports > 10, "ten reports")
+        wait_until(lambda: run.refresh().reports > 10 and self.first_node_logs(run), "ten reports, of both ranks")
         began, names = time.monotonic(), [one.split()[0].rpartition("/")[2] for one in self.marked(run)]
         run.get_child(0).cancel()
         run.wait_for_completion(show_output=False, raise_on_error=False)

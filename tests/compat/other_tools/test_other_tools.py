@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -375,3 +376,75 @@ def test_hydra_without_a_program(here: Path) -> None:
     (here / "theirs.yaml").write_text(HYDRA)
     with pytest.raises(ConfigError, match=r"one Python file with @hydra\.main"):
         wanted_from(Path("theirs.yaml"), "", here)
+
+
+def test_a_wandb_grid_without_a_metric_logs_that_trials_have_ended_well(here: Path) -> None:
+    sweep = "program: train.py\nmethod: grid\nparameters: {flag: {values: [true, false]}}\n"
+    submission, report = carried(here, sweep)
+    assert submission.config.metric.name == "completed"
+    command = submission.config.trial.command
+    assert command.startswith("( python train.py --flag=${{search_space.flag}} ) && python -c ")
+    assert "its runs are not compared" in report
+    (here / "theirs.yaml").write_text(sweep.replace("grid", "bayes"))
+    with pytest.raises(ConfigError, match=r"metric\.name"):
+        wanted_from(Path("theirs.yaml"), "", here)
+
+
+def test_the_ax_sweeper_of_hydra(here: Path) -> None:
+    (here / "app.py").write_text("import hydra\n@hydra.main(config_path='.', config_name='c')\ndef f(cfg): ...\n")
+    submission, report = carried(
+        here,
+        "hydra:\n  sweeper:\n    ax_config:\n      max_trials: 7\n      experiment: {minimize: false}\n"
+        "      early_stop: {max_epochs_without_improvement: 3}\n      params:\n"
+        "        m.x: {type: range, bounds: [-5, 10.1]}\n        n: {type: range, bounds: [1, 3]}\n"
+        "        lr: {type: range, bounds: [0.001, 1.0], log_scale: true}\n"
+        "        act: {type: choice, values: [relu, tanh]}\n        seed: {type: fixed, value: 4}\n",
+    )
+    space = expressions(submission)
+    assert (space["m_x"]["min_value"], space["m_x"]["max_value"]) == (-5, 10.1)
+    assert (space["n"]["values"], space["act"]["values"]) == ([1, 2, 3], ["relu", "tanh"])
+    assert math.exp(space["lr"]["min_value"]) == pytest.approx(1e-3, rel=1e-12)
+    assert " m.x=${{search_space.m_x}} " in submission.config.trial.command
+    assert " seed=4 " in submission.config.trial.command
+    assert submission.config.limits.max_total_runs == 7
+    assert submission.config.metric.goal.value == "maximize"
+    assert "hydra.sweeper.ax_config.early_stop: not carried over" in report
+
+
+def test_the_nevergrad_sweeper_of_hydra(here: Path) -> None:
+    (here / "app.py").write_text("import hydra\n@hydra.main(config_path='.', config_name='c')\ndef f(cfg): ...\n")
+    submission, report = carried(
+        here,
+        "hydra:\n  sweeper:\n    optim: {optimizer: OnePlusOne, budget: 9, num_workers: 2}\n    params:\n"
+        "      lr: {init: 0.02, step: 2.0, log: true}\n      shift: {init: 1, step: 0.5}\n"
+        "      drop: {lower: 0.0, upper: 1.0}\n      batch: int(interval(4, 16))\n"
+        "      wide: {lower: 1, upper: 1000, integer: true, log: true}\n",
+    )
+    space = expressions(submission)
+    assert (space["lr"]["type"], space["lr"]["sigma"]) == ("lognormal", pytest.approx(math.log(2)))
+    assert math.exp(space["lr"]["mu"]) == pytest.approx(0.02, rel=1e-12)
+    assert (space["shift"]["mu"], space["shift"]["sigma"]) == (1.0, 0.5)
+    assert (space["drop"]["type"], space["batch"]["values"]) == ("uniform", list(range(4, 17)))
+    assert (space["wide"]["type"], space["wide"]["max_value"]) == ("log_int", 1000)
+    limits = submission.config.limits
+    assert (limits.max_total_runs, limits.max_concurrent_runs) == (9, 2)
+    assert "no bounds, written as lognormal around init" in report
+
+
+def test_a_script_that_asks_determined_has_no_arguments(here: Path) -> None:
+    (here / "train.py").write_text("import determined as det\n")
+    submission, report = carried(
+        here, DETERMINED.replace("name: adaptive_asha", "name: adaptive_asha, max_length: {batches: 50}")
+    )
+    trial = submission.config.trial
+    assert trial.command == "python3 train.py"
+    about = json.loads(trial.environment_variables["RAYDRIVE_DETERMINED"])
+    assert about == {
+        "constants": {"batch": 64, "model.act": "relu"},
+        "names": about["names"],
+        "length": 50,
+    }
+    assert about["names"]["model_depth"] == "model.depth"
+    assert set(trial.unused_ok) == set(expressions(submission))
+    assert "Trials find a module determined" in report
+    assert "max_length: not carried over" not in report

@@ -174,7 +174,7 @@ def test_all_unknown_references_are_reported() -> None:
     ) == [
         "trial.command: found ${{search_space.momentun}}; allowed: in search_space: momentum, lr. "
         "Did you mean 'momentum'?",
-        "trial.command: found ${{inputs.data}}; allowed: in inputs: nothing, as there are none",
+        "trial.command: found ${{inputs.data}}; allowed: in inputs: nothing: none are defined",
         "trial.command: found ${{lr}}; allowed: ${{search_space.NAME}}, ${{inputs.NAME}} or ${{outputs.NAME}}. "
         "Did you mean ${{search_space.lr}}?",
     ]

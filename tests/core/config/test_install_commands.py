@@ -48,7 +48,7 @@ def test_what_pip_installs_is_thrown_away_unless_the_user_allows_it_to_stay() ->
     for python in ("", "/venv/bin/python"):
         problem, warning = check_installing(line, python=python, allowed=False, where="trial.command")
         assert problem is None
-        assert warning.startswith("'pip install torch' is done by each trial anew, in an environment that is thrown")
+        assert warning.startswith("'pip install torch' is repeated by each trial, in an environment that is deleted")
         assert throws_away(line, allowed=False)
         problem, warning = check_installing(line, python=python, allowed=True, where="trial.command")
         assert problem is None

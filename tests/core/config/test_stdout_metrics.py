@@ -16,7 +16,7 @@ from raydrive.core.errors import ConfigError
         ("acc=(?P<acc>[0-9", "metrics.pattern", "unterminated character set (character 13)"),
         (["a=(?P<a>.)", "acc=(.*) (.*)"], "metrics.pattern[1]", "It has 2 groups"),
         ("acc", "metrics.pattern", "It has no groups"),
-        ("(?P<value>x)", "metrics.pattern", "belong together"),
+        ("(?P<value>x)", "metrics.pattern", "used together"),
         ("(?P<a>x*)", "metrics.pattern", "does not match an empty line"),
         ({"patern": "x"}, "metrics.patern", "Did you mean 'pattern'?"),
         ({"source": "stderr", "format": "json"}, "metrics.source", "stdout"),

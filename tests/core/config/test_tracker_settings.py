@@ -31,7 +31,7 @@ def test_a_text_is_the_first_setting() -> None:
         ({"wandb": {"projct": "p"}}, "track.wandb.projct: found an unknown key"),
         ({"wandb": {"entity": "e"}}, "track.wandb: found no project"),
         ({"wandb": {"project": "p", "mode": "off"}}, "track.wandb.mode: found 'off'; allowed: online or offline"),
-        ({"mlflow": "http://me:pw@h:5000"}, "Give MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD as secrets"),
+        ({"mlflow": "http://me:pw@h:5000"}, "Pass MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD as secrets"),
         ({"tensorboard": 3}, "track.tensorboard: found 3"),
         ({"mlflow": ""}, "track.mlflow.uri: found ''; allowed: text that is not empty"),
     ],

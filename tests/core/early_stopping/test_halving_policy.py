@@ -91,7 +91,7 @@ def test_a_whole_run_halves_exactly_when_nothing_comes_too_early() -> None:
     assert all(count >= least for count, least in zip(lengths(sweep).values(), (1, 1, 1, 1), strict=True))
     assert sorted(lengths(sweep)) == [1, 3, 9, 27]
     whys = {close.why for close in decisions(memory, Close) if close.state == CANCELED}
-    assert all("is not among the best" in why and "no further trial comes to interval" in why for why in whys)
+    assert all("is not among the best" in why and "no further trial will reach interval" in why for why in whys)
     assert {close.by for close in decisions(memory, Close) if close.state == CANCELED} == {"policy"}
 
 
@@ -201,7 +201,7 @@ def test_training_that_saves_no_checkpoint_is_refused_or_starts_again() -> None:
     refused = no_checkpoint(SuccessiveHalvingPolicy(max_intervals=9)).finished
     assert refused is not None
     assert refused.state == FAILED
-    assert "no trial has saved a checkpoint to go on from: trial 0 was to pause at interval 1" in refused.why
+    assert "no trial has saved a checkpoint to continue from: trial 0 was to pause at interval 1" in refused.why
     again = no_checkpoint(SuccessiveHalvingPolicy(max_intervals=9, restart=True))
     assert again.finished is not None
     assert again.finished.state == COMPLETED
@@ -212,7 +212,7 @@ def test_what_a_pause_and_a_promotion_tell() -> None:
     _, memory = run_of(SuccessiveHalvingPolicy(min_intervals=1, max_intervals=27), lambda n: 0.5 - n / 100, total=27)
     whys = [pause.why for pause in decisions(memory, Pause)]
     head = "successive halving: rung 1 at interval 1: best"
-    assert whys[0] == f"{head} 0.5 is at place 1 of 1, and none goes on before 3 have reached it"
+    assert whys[0] == f"{head} 0.5 is at place 1 of 1, and none continues before 3 have reached it"
     promotion = next(launch.why for launch in decisions(memory, Launch) if launch.attempt > 1)
     assert promotion.startswith(head)
     assert ", among the best " in promotion

@@ -616,7 +616,7 @@ def test_what_v2_files_write(raw, policy):
         ("bandit", "early_termination: found neither"),
         (
             {"type": "bandit", "slack_factor": 40, "slack_amount": 3},
-            "early_termination: found .* Leave one of them out",
+            "early_termination: found .* Remove one of them",
         ),
         ({"type": "bandit", "slack_factor": "-0.1"}, "early_termination.slack_factor: found -0.1"),
         ({"type": "bandit", "slack_factor": "lots"}, "early_termination.slack_factor: found 'lots'"),

@@ -97,11 +97,11 @@ def test_values_are_given_up_and_say_so():
     assert curves.median_of_means(2).n == 2
     assert not curves.add(0, 5, 1.0)
     assert not curves.add(0, 1, 1.0)
-    with pytest.raises(LookupError, match="trial 0 is over and its values are in the journal only"):
+    with pytest.raises(LookupError, match="trial 0 has ended and its values are only in the journal"):
         curves.values(0)
-    with pytest.raises(LookupError, match="trial 0 is over"):
+    with pytest.raises(LookupError, match="trial 0 has ended"):
         curves.best_until(0, 1)
-    with pytest.raises(LookupError, match="trial 0 is over"):
+    with pytest.raises(LookupError, match="trial 0 has ended"):
         curves.rank(0, 2)
     with pytest.raises(LookupError, match=r"interval 3, which its needs\(\) does not name"):
         curves.median_of_means(3)

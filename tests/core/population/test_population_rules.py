@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from raydrive.core.errors import ConfigError
-from raydrive.core.population.rules import Perturb, Population, misfits, population_of
+from raydrive.core.population.rules import Bandit, Perturb, Population, misfits, population_of
 from raydrive.core.population.schedule import Change, Setting, settings_of, stretches
 from raydrive.core.space.search_space import Space, uniform
 
@@ -15,6 +15,8 @@ GOOD: list[dict[str, Any]] = [
     {"every": 5},
     {"every": 1, "size": 8, "quantile": 0.5, "max_intervals": 40},
     {"every": 2, "perturb": {"factors": [0.5, 2], "resample": 0, "parameters": ["lr"]}},
+    {"every": 2, "model": "pb2"},
+    {"every": 2, "model": {"type": "pb2", "parameters": ["lr"]}},
     {"schedule": [{"interval": 0, "params": {"lr": 0.1}}, {"interval": 7, "params": {"lr": 0.01}}]},
 ]
 
@@ -39,6 +41,13 @@ def test_it_comes_back_from_its_record(raw: dict[str, Any]) -> None:
         ({"every": 1, "perturb": {"factors": [1.0]}}, "population.perturb.factors"),
         ({"every": 1, "perturb": {"resample": 2}}, "population.perturb.resample"),
         ({"every": 1, "perturb": {"parameters": "lr"}}, "population.perturb.parameters"),
+        ({"every": 1, "model": "pb3"}, "population.model"),
+        ({"every": 1, "model": 2}, "population.model"),
+        ({"every": 1, "model": {"type": "gp"}}, "population.model.type"),
+        ({"every": 1, "model": {"parameters": ["lr"]}}, "population.model.type"),
+        ({"every": 1, "model": {"type": "pb2", "kernel": 1}}, "population.model.kernel"),
+        ({"every": 1, "model": {"type": "pb2", "parameters": "lr"}}, "population.model.parameters"),
+        ({"every": 1, "model": "pb2", "perturb": {"resample": 0}}, "population.model"),
         ({"every": 1, "schedule": [{"interval": 0, "params": {"lr": 1}}]}, "population.every"),
         ({"schedule": []}, "population.schedule"),
         ({"schedule": [{"interval": 2, "params": {"lr": 1}}]}, "population.schedule"),
@@ -59,6 +68,10 @@ def test_what_does_not_fit_the_run() -> None:
         *["population"] * 2,
         "population.size",
         "population.perturb.parameters",
+    ]
+    chosen = Population(model=Bandit(parameters=("rate",)))
+    assert [one.where for one in misfits(chosen, space, 4, stops=False, chooses=False)] == [
+        "population.model.parameters"
     ]
     assert misfits(Population(), space, 1, stops=False, chooses=False)
     assert misfits(Population(schedule=(Setting(0, {"rate": 1}),)), space, 1, stops=False, chooses=False)

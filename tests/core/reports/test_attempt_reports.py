@@ -23,10 +23,19 @@ NOW = 1_790_000_000.0
 class Reading:
     """A reader, and what it said."""
 
-    def __init__(self, *, interval: int = 0, recorded: Recorded | None = None, metric: str = "acc") -> None:
+    def __init__(
+        self,
+        *,
+        interval: int = 0,
+        recorded: Recorded | None = None,
+        metric: str = "acc",
+        last_value: float | None = None,
+    ) -> None:
         self.told: list[str] = []
         self.saved: list[tuple[str, int]] = []
-        self.reader = ReportReader(metric, interval, NOW, self.told.append, recorded, self._announced)
+        self.reader = ReportReader(
+            metric, interval, NOW, self.told.append, recorded, self._announced, last_value=last_value
+        )
 
     def _announced(self, name: str) -> None:
         self.saved.append((name, self.reader.interval))
@@ -338,7 +347,7 @@ def test_only_rank_0_is_counted_and_what_others_log_is_kept_under_their_rank() -
         (0, None, {"rank_2/acc": 2.5, "rank_2/loss": 1.0}),
     ]
     assert len(reading.told) == 1
-    assert "a process of rank 1 logs 'acc': only rank 0 is counted" in reading.told[0]
+    assert "a process of rank 1 logs 'acc': only rank 0 counts" in reading.told[0]
     assert "kept under 'rank_1/acc'" in reading.told[0]
     assert ranks.ALL_RANKS in reading.told[0]
 
@@ -372,7 +381,7 @@ def test_a_name_of_another_rank_has_no_more_characters_than_any() -> None:
     facts = reading.facts({"m": {"x" * 493: 1.0, "y" * 494: 2.0}, "r": 1})
     assert [fact.metrics for fact in facts] == [{"rank_1/" + "x" * 493: 1.0}]
     assert reading.told == [
-        "a value of rank 1 was dropped: with rank_1/ before it its name has more than 500 characters"
+        "a value of rank 1 was dropped: with the prefix rank_1/ its name has more than 500 characters"
     ]
 
 
@@ -383,8 +392,9 @@ def test_checkpoints_of_other_ranks_are_left_out_and_that_is_told_once() -> None
     assert reading.saved == [("one", 1)]
     assert [fact.metrics for fact in facts] == [{"rank_1/acc": 0.6}]
     assert [text for text in reading.told if "checkpoint" in text] == [
-        "a process of rank 1 saves the checkpoint 'two': it is left out, since a trial has those of rank 0. Save on "
-        "rank 0 alone; where another rank is the one that counts, set the environment variable RAYDRIVE_ALL_RANKS=1"
+        "a process of rank 1 saves the checkpoint 'two': it is ignored, since only the checkpoints of rank 0 are "
+        "kept. Save on rank 0 alone; if another rank is the one that counts, set the environment variable "
+        "RAYDRIVE_ALL_RANKS=1"
     ]
 
 
@@ -436,3 +446,20 @@ def test_tags_that_cannot_be_read_take_no_value_with_them() -> None:
     (fact,) = reading.facts({"m": {"acc": 0.5}, "tags": "a"})
     assert (fact.value, fact.tags) == (0.5, {})
     assert "tags were dropped" in reading.told[0]
+
+
+def returned(value: float, **others: float) -> dict[str, Any]:
+    return wire.metrics_message({"acc": value, **others}, returned=True)
+
+
+def test_a_last_value_that_is_returned_once_more_is_no_interval() -> None:
+    """By an attempt whose checkpoint held all that was to be trained; what stands beside it is recorded."""
+    (fact,) = Reading(interval=3, last_value=0.5).facts(returned(0.5, epochs=3.0))
+    assert (fact.interval, fact.value, fact.metrics) == (0, None, {"epochs": 3.0})
+    assert Reading(interval=3, last_value=0.5).curve(returned(0.6)) == [(4, 0.6)], "a test score, say"
+    assert Reading(interval=3, last_value=0.5).curve(wire.metrics_message({"acc": 0.5})) == [(4, 0.5)]
+    assert Reading(interval=3, last_value=0.5).curve(wire.metrics_message({"acc": 0.4}), returned(0.5)) == [
+        (4, 0.4),
+        (5, 0.5),
+    ]
+    assert Reading().curve(returned(0.5)) == [(1, 0.5)]

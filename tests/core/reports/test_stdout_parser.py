@@ -211,26 +211,30 @@ def test_a_pattern_that_takes_too_long_costs_its_line_and_in_the_end_itself() ->
     for _ in range(120):
         reader.feed(slow)
     ((text, lost),) = reader.notices()
-    assert "is not searched for any more" in text
+    assert "is no longer searched for" in text
     assert lost
 
 
 @pytest.mark.parametrize(
     ("spec", "line", "said"),
     [
-        (r"eval_loss: (\S+)", "eval_loss: 0.41.", "captured '0.41.', which is no number; 0.41 in it would be one"),
-        (r"eval_loss: (\S+)", "eval_loss: 0,41", "captured '0,41', which is no number; write 0.41 with a point"),
+        (r"eval_loss: (\S+)", "eval_loss: 0.41.", "captured '0.41.', which is not a number; 0.41 in it would be valid"),
+        (
+            r"eval_loss: (\S+)",
+            "eval_loss: 0,41",
+            "captured '0,41', which is not a number; write 0.41 with a decimal point",
+        ),
         (
             r"eval_loss=(\S+)",
             "eval_loss: 0.41",
             "no pattern found 'eval_loss' in a line that names it: 'eval_loss: 0.41'",
         ),
         ({"format": "json"}, "{'eval_loss': 0.41}", "a dict as Python prints it, and not JSON: {'eval_loss': 0.41}"),
-        ({"format": "json"}, '{"eval_loss": "0.41"}', "a JSON line has '0.41', which is no number"),
-        ({"format": "json"}, '{"eval_loss": null}', "a JSON line has None, which is no number"),
+        ({"format": "json"}, '{"eval_loss": "0.41"}', "a JSON line has '0.41', which is not a number"),
+        ({"format": "json"}, '{"eval_loss": null}', "a JSON line has None, which is not a number"),
         ({"format": "json"}, 'INFO {"eval_loss": 0.41}', "has a JSON object after other text"),
         ({"format": "json"}, '{"eval": {"eval_loss": 0.41}}', "not as a key with a number"),
-        ({"format": "json"}, "eval_loss 0.41", "is no JSON object"),
+        ({"format": "json"}, "eval_loss 0.41", "is not a JSON object"),
         ({"format": "json"}, "nothing like it", ""),
         ({"format": "json"}, '{"eval_loss": 0.41}', ""),
     ],

@@ -61,7 +61,7 @@ def test_who_does_not_choose_has_nothing_go_on() -> None:
         (Continuation(7), "whose trial does not exist"),
         (Continuation(0, 0), "whose until is neither None nor a whole number of 1 or more"),
         (Continuation(0, 2.5), "whose until is neither None nor a whole number of 1 or more"),  # type: ignore[arg-type]
-        (Continuation(0, 2, "model", {"gain": object()}), "which is no JSON"),
+        (Continuation(0, 2, "model", {"gain": object()}), "which is not JSON"),
     ],
 )
 def test_a_wrong_choice_is_told(answer: Any, told: str) -> None:

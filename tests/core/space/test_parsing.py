@@ -190,7 +190,7 @@ BAD_SPACES: list[tuple[Any, list[str], str]] = [
     ({"": uniform(0, 1)}, ["search_space"], "the name ''"),
     ({"--": uniform(0, 1)}, ["search_space"], "the name '--'"),
     ({3: uniform(0, 1)}, ["search_space"], "the name 3"),
-    ({"lr": uniform(0, 1), "--lr": uniform(0, 1)}, ["search_space.--lr"], "Both are the argument --lr."),
+    ({"lr": uniform(0, 1), "--lr": uniform(0, 1)}, ["search_space.--lr"], "Both become the argument --lr."),
 ]  # fmt: skip
 
 

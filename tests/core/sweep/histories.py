@@ -126,6 +126,7 @@ POPULATIONS: tuple[dict[str, Any], ...] = (
     {"every": 1, "quantile": 0.5},
     {"every": 2, "quantile": 0.34, "perturb": {"resample": 0.5}},
     {"every": 1, "max_intervals": 3},
+    {"every": 2, "quantile": 0.5, "model": "pb2"},
     {"schedule": [{"interval": 0, "params": {"a": 1}}, {"interval": 2, "params": {"a": 3}}]},
 )
 VALUES = (0.5, 0.5, 0.1, 0.9, -0.3, 0.0, 7, math.nan, math.inf, -math.inf, None, 10**400)

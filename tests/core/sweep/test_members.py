@@ -97,7 +97,7 @@ def test_one_of_the_worst_goes_on_from_one_of_the_best(court: Make) -> None:
     assert (launch.source, launch.source_interval) == (3, 2)
     assert launch.params["lr"] in (pytest.approx(0.32), pytest.approx(0.48))
     assert launch.why == (
-        f"accuracy 0 at interval 3 is 4 of 4: goes on from trial 3, 0.3; lr 0.4 to {launch.params['lr']:.4g}"
+        f"accuracy 0 at interval 3 is 4 of 4: continues from trial 3, 0.3; lr 0.4 to {launch.params['lr']:.4g}"
     )
     trial = one.sweep.trials[0]
     assert (trial.params, trial.checkpoint, trial.checkpoint_of) == (launch.params, "2", 3)
@@ -208,7 +208,7 @@ def test_training_that_saves_no_checkpoint_is_refused(court: Make) -> None:
     (_, finish) = one.end(1)
     assert isinstance(finish, Finish)
     assert finish.state == FAILED
-    assert "no trial has saved one: trial 0 trained to its end. Save one in training" in finish.why
+    assert "no trial has saved one: trial 0 trained to its end. Save one during training" in finish.why
 
 
 def test_failed_members_are_no_sources_and_the_run_ends(court: Make) -> None:
@@ -235,13 +235,14 @@ def climb(trial: int, params: Params) -> Iterator[tuple[float, float]]:
     st.integers(1, 6),
     st.integers(1, 5),
     st.sampled_from([0.2, 0.34, 0.5]),
-    st.sampled_from([0.0, 0.25, 1.0]),
+    st.sampled_from([0.0, 0.25, 1.0, "pb2"]),
 )
 def test_a_run_on_virtual_time_trains_all_members_to_their_end(
-    seed: int, size: int, places: int, every: int, quantile: float, resample: float
+    seed: int, size: int, places: int, every: int, quantile: float, how: float | str
 ) -> None:
     """Any run: its journal is judged again with the same answer, and every value stays in the search space."""
-    population = {"every": every, "quantile": quantile, "perturb": {"resample": resample}}
+    changed = {"model": how} if isinstance(how, str) else {"perturb": {"resample": how}}
+    population = {"every": every, "quantile": quantile, **changed}
     config, memory = config_of(population, size=size, places=places, seed=seed), Memory()
     sweep = simulate(config, climb, writer=memory)
     assert sweep.finished is not None
@@ -259,6 +260,27 @@ def test_a_run_on_virtual_time_trains_all_members_to_their_end(
     again = Memory()
     simulate(config, climb, writer=again)
     assert again.lines == memory.lines
+
+
+def test_a_model_chooses_what_has_gained_most(court: Make) -> None:
+    """Members at lr 0.1 to 0.4 that gain as much an interval as their lr: a larger one is expected to gain more."""
+    one = court({"every": 3, "model": "pb2"})
+    one.trained(lambda trial: 0.0, 1)
+    for trial in (3, 2, 1, 0):
+        one.report(trial, (trial + 1) / 10)
+        one.save(trial)
+    for trial in (3, 2, 1):
+        one.report(trial, (trial + 1) / 5)
+        one.save(trial)
+    for trial in (3, 2, 1):
+        one.report(trial, 3 * (trial + 1) / 10)
+        one.save(trial)
+    pause, _ = one.report(0, 0.2)
+    assert isinstance(pause, Pause)
+    assert pause.params is not None
+    assert pause.params["lr"] > 0.35
+    assert "(the model expects +" in pause.why
+    assert pause.why.endswith(" of 3 intervals with them)")
 
 
 def test_a_population_finds_what_its_members_did_not_begin_with() -> None:

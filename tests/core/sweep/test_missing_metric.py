@@ -83,7 +83,7 @@ def test_what_a_trial_that_ended_without_it_is_told() -> None:
 def test_a_trial_that_logged_it_on_another_rank_alone_is_told_which() -> None:
     assert missing_text("accuracy", ["loss", "rank_1/loss", "rank_1/accuracy"]) == (
         "ended without logging the primary metric 'accuracy' on rank 0; it logged 'rank_1/loss', 'rank_1/accuracy'. "
-        "Log it on rank 0; where another rank is the one that counts, set the environment variable RAYDRIVE_ALL_RANKS=1"
+        "Log it on rank 0; if another rank is the one that counts, set the environment variable RAYDRIVE_ALL_RANKS=1"
     )
     assert missing_text("accuracy", ["loss", "rank_1/loss"]) == missing_text("accuracy", ["loss"])
 

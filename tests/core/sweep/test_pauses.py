@@ -138,17 +138,17 @@ def test_a_paused_trial_goes_on_from_its_checkpoint(court: Make) -> None:
     trial = one.suggest()
     one.report(trial, 0.1, 0.2)
     one.save(trial, 2)
-    assert one.end(trial) == (Launch(1, 2, {"lr": 0.5}, "2", 2, why="above 0.5"),)
+    assert one.end(trial) == (Launch(1, 2, {"lr": 0.5}, "2", 2, why="above 0.5", last_value=0.7),)
     one.begin(1)
     assert (one.sweep.trials[1].why, one.sweep.trials[1].pause) == ("", None)
-    assert "went on after a pause: above 0.5" in row(one.sweep, one.sweep.trials[1], 99.0).why
+    assert "continued after a pause: above 0.5" in row(one.sweep, one.sweep.trials[1], 99.0).why
     one.report(1, 0.8)
     assert one.end(1, 0) == (
         Close(1, COMPLETED, "ended by itself after 3 intervals"),
-        Launch(0, 2, {"lr": 0.5}, "2", 2, why="above 0.5"),
+        Launch(0, 2, {"lr": 0.5}, "2", 2, why="above 0.5", last_value=0.6),
     )
     one.begin(0)
-    end = Close(2, CANCELED, "paused at interval 2: nothing lets it go on", by="policy")
+    end = Close(2, CANCELED, "paused at interval 2: nothing will continue it", by="policy")
     assert one.end(0, 0) == (
         Close(0, COMPLETED, "ended by itself after 2 intervals"),
         end,
@@ -165,7 +165,7 @@ def test_what_was_trained_beyond_the_checkpoint_is_trained_again_and_counts_once
     one.report(trial, 0.97)
     one.end(trial)
     assert list(one.sweep.curves.values(trial)) == [0.1, 0.9, 0.95, 0.97]
-    assert one.sweep.finished is not None  # nothing else is to come, and nothing lets it go on
+    assert one.sweep.finished is not None  # nothing else is to come, and nothing will continue it
 
 
 @pytest.mark.parametrize("lost", [True, False])
@@ -232,7 +232,7 @@ def test_a_script_that_saves_no_checkpoint_is_refused(court: Make) -> None:
     assert isinstance(stop, Stop)
     assert (stop.trial, stop.by) == (other, "run")
     assert stop.why.startswith(
-        "the policy pauses trials, and no trial has saved a checkpoint to go on from: trial 0 was"
+        "the policy pauses trials, and no trial has saved a checkpoint to continue from: trial 0 was"
     )
     assert one.end(other)[-1] == Finish(FAILED, stop.why)
 
@@ -244,7 +244,7 @@ def test_a_script_that_saves_no_checkpoint_may_start_again(court: Make) -> None:
         pause, stop = one.report(trial, 0.1, value)
         assert isinstance(pause, Pause)
         assert isinstance(stop, Stop)
-        assert pause.why.endswith("it saves no checkpoint: if it goes on, it starts again from the beginning")
+        assert pause.why.endswith("it saves no checkpoint: if it continues, it starts again from the beginning")
         decisions = one.end(trial)
     assert decisions == (Launch(1, 2, {"lr": 0.5}, None, 0, why="above 0.5"),)
     one.begin(1)
@@ -259,7 +259,9 @@ def test_that_a_pause_waits_for_a_first_checkpoint_is_told(court: Make) -> None:
     assert notices(one.sweep) == []  # it may be on its way
     one.report(trial, 0.4)
     (told,) = notices(one.sweep)
-    assert told.startswith("trial 0 is to pause since interval 2 and trains on: no trial has saved a checkpoint yet")
+    assert told.startswith(
+        "trial 0 is to pause since interval 2 and keeps training: no trial has saved a checkpoint yet"
+    )
     one.save(trial, 1)
     assert notices(one.sweep) == []
 

@@ -104,7 +104,7 @@ def test_a_budget_ends_the_run_to_the_second(rules: dict[str, Any], hours: float
     assert end.rule == rule
     assert sum(trial.trained_s for trial in sweep.trials) / 3600 == pytest.approx(hours, abs=1e-6)
     assert end.numbers["spent"] == pytest.approx(end.numbers["limit"])
-    with pytest.raises(RunOverError, match="end at once again"):
+    with pytest.raises(RunOverError, match="end again at once"):
         check_extension("r", sweep, {"max_total_runs": 99})
 
 

@@ -111,7 +111,14 @@ class SteeredHistory(History):
             return {"policy": policy_record(OWN[number % len(OWN)])}
         if kind == 2:
             return {"sampling": sampling_record(SAMPLINGS[number % len(SAMPLINGS)])}
+        if number % 2:
+            return {"rules": {"finish_when": self._rule(number), "on_oom": None if number % 3 else {}}}
         return {"limits": {"max_attempts": 1 + number % 3}, "trial": {"grace_s": float(number % 9)}}
+
+    @staticmethod
+    def _rule(number: int) -> dict[str, Any] | None:
+        rules: tuple[dict[str, Any] | None, ...] = (None, {"target": number / 4}, {"no_improvement": 1 + number % 3})
+        return rules[number % 3]
 
 
 tapes = tapes_of(32 + STEERING)

@@ -40,6 +40,7 @@ from raydrive.core.records import (
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.state import NOTES_KEPT, losses_text
+from raydrive.core.user_facts import Retried
 from raydrive.core.views.summary import trial_notices
 
 
@@ -468,6 +469,10 @@ def test_a_relaunch_goes_on_from_the_last_checkpoint(court: Make) -> None:
     one.tell(Checkpointed(one.at(), 0, 1, 2, "00002"))
     assert one.lose(0) == (Launch(0, 2, {"lr": 0.5}, "00002", 2),)
     one.begin(0)
+    one.tell(Checkpointed(one.at(), 0, 2, 3, "00003"))
+    again = Launch(0, 3, {"lr": 0.5}, "00003", 3, last_value=0.3)
+    assert one.lose(0) == (again,), "it may have nothing left to train but to return its last value"
+    one.begin(0)
     one.report(0, 0.33, interval=3)  # trained again: the first value stands
     one.report(0, 0.4, interval=4)
     assert list(one.sweep.curves.values(0)) == [0.1, 0.2, 0.3, 0.4]
@@ -848,3 +853,16 @@ def test_a_frozen_history_does_not_move(court: Make) -> None:
     last = one.sweep.history.frozen()
     assert last == tuple(one.sweep.history)
     assert last[1] is after[1]  # a closed trial is copied once
+
+
+def test_a_history_tells_when_a_trial_that_was_over_changes(court: Make) -> None:
+    """By another mark: samplers keep what they made of trials that are over as long as it is the same."""
+    one = court().running(2)
+    one.report(1, 0.1)
+    one.end(1)
+    mark = one.sweep.history.mark
+    assert mark is not None
+    one.suggest()
+    assert one.sweep.history.frozen().mark is one.sweep.history.mark is mark
+    one.tell(Retried(one.at(), 1))
+    assert one.sweep.history.frozen().mark is one.sweep.history.mark is not mark

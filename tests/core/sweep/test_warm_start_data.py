@@ -118,7 +118,7 @@ def test_what_fits_is_used_and_what_does_not_is_listed_with_its_reason() -> None
     }
     assert parent.ignored == ("momentum",)
     assert (parent.trials, parent.compared, parent.learned) == (7, 6, 2)
-    assert "the sampler learns from 2; 5 left out" in parent.text
+    assert "the sampler learns from 2; 5 ignored" in parent.text
     assert "not in this search space: momentum" in parent.text
 
 
@@ -302,7 +302,7 @@ def test_a_trial_goes_on_first_with_its_parameters_its_curve_and_its_checkpoint(
     sweep = Sweep(made, warm_start)
     sweep.handle(Started(0.0, 1))
     assert sweep.handle(Suggested(1.0, 0, suggestion.params, RESUMED, suggestion.details)) == (
-        Launch(0, 1, {"x": 0.25}, "1", 2),
+        Launch(0, 1, {"x": 0.25}, "1", 2, last_value=0.8),
     )
     assert sweep.best is None
     assert sweep.history[0] == TrialRecord(0, {"x": 0.25}, 0.8, "Queued", sweep.curves.values(0))
@@ -337,7 +337,7 @@ def test_one_that_adds_nothing_is_completed_and_no_best() -> None:
     sweep.handle(replace_end(sweep, 0, 0))
     trial = sweep.trials[0]
     assert (trial.state, sweep.best) == (COMPLETED, None)
-    assert trial.why == "ended by itself and logged nothing beyond the 2 intervals of first_3"
+    assert trial.why == "ended by itself and logged nothing after the 2 intervals of first_3"
     check(sweep)
 
 
@@ -353,7 +353,7 @@ def test_one_without_a_checkpoint_begins_at_the_beginning() -> None:
 def test_a_trial_that_goes_on_is_no_ancestor_too() -> None:
     made, warm_start = brought(earlier([(0.5,), (0.6,)]), BayesianParameterSampling({"x": uniform(0, 1)}), going_on={1})
     assert [one.trial for one in warm_start.prior_trials] == [0]
-    assert made.lineage.parents[0].left_out == {"goes on as a trial of this run": 1}
+    assert made.lineage.parents[0].left_out == {"continues as a trial of this run": 1}
 
 
 def test_the_sampler_goes_on_where_those_that_go_on_end() -> None:
@@ -369,8 +369,10 @@ def test_the_sampler_goes_on_where_those_that_go_on_end() -> None:
 
 def test_what_a_lineage_says() -> None:
     parent = Parent(run="a", experiment="e", trials=3, compared=2, learned=1, left_out={"failed": 2})
-    bare = Continued(run="b", experiment="e", trial=1, params={}, note="checkpoint 2 is damaged; taking the one before")
+    bare = Continued(
+        run="b", experiment="e", trial=1, params={}, note="checkpoint 2 is damaged; using the previous one"
+    )
     lines = list(Lineage(parents=(parent,), continued=(bare,)).lines())
-    assert lines[0].startswith("warm start from a: curves of 2 of its 3 trials take part in comparisons; the sampler")
+    assert lines[0].startswith("warm start from a: curves of 2 of its 3 trials are used in comparisons; the sampler")
     assert "from the beginning" in lines[1]
-    assert lines[2] == "trial 0: checkpoint 2 is damaged; taking the one before"
+    assert lines[2] == "trial 0: checkpoint 2 is damaged; using the previous one"

@@ -68,15 +68,19 @@ def space_of(**expressions: Any) -> dict[str, Any]:
         (edit(limits={"max_total_runs": 0}), "max_total_runs: found 0; allowed: a whole number of 1 or more"),
         (
             edit(metric={"name": "loss"}),
-            "metric: found {'name': 'loss'}; allowed: no change while a run goes on: its tri",
+            "metric: found {'name': 'loss'}; allowed: no change while a run is active: its tri",
         ),
         (edit(metric={"name": "loss"}), INSTEAD),
-        (edit(code="x"), "code: found 'x'; allowed: no change while a run goes on: its trials would not be comparable"),
+        (
+            edit(code="x"),
+            "code: found 'x'; allowed: no change while a run is active: its trials would not be comparable",
+        ),
         (edit(trial={"command": "x"}), "raydrive.command: found 'x'; allowed: a change of limits, early_termination"),
         (edit(seed=3), "seed: found 3; allowed: a change of limits, early_termination"),
         (
             edit(trial={"resources": json_of(Resources(nodes=2))}),
-            "raydrive.resources.nodes: found 2; allowed: no change while a run goes on: its code relies on how many",
+            "raydrive.resources.nodes: found 2; allowed: no change while a run is active: its code relies on the "
+            "number",
         ),
         (
             edit(policy={"type": "mine:Policy"}),
@@ -94,11 +98,11 @@ def space_of(**expressions: Any) -> dict[str, Any]:
             {**edit(limits={"max_total_runs": 9}), "expect_revision": 7},
             "--expect-revision: found 7, but the run has rev",
         ),
-        ({"do": "unpause"}, "RUN: found a run that does not pause; allowed: one that was paused with raydrive pause"),
+        ({"do": "unpause"}, "RUN: found a run that is not paused; allowed: a run paused with raydrive pause"),
         ({"do": "add", "points": []}, "points: found nothing; allowed: one configuration or more"),
         (
             {"do": "add", "points": [{"params": {"lr": 0.5}}]},
-            "point.units: found nothing; allowed: a value of this parameter. Give it, or take it from a trial: --like",
+            "point.units: found nothing; allowed: a value of this parameter. Set it, or take it from a trial: --like",
         ),
         (
             {"do": "add", "points": [{"params": {"lr": 7, "units": 8}}]},
@@ -110,24 +114,29 @@ def space_of(**expressions: Any) -> dict[str, Any]:
         ),
         (
             {"do": "add", "points": [{"params": {"lr": 0.5, "units": 8}}] * 3},
-            "points: found 3 configurations; allowed: at most 2, which are left of 4 trials: given ones count. raydrive"
-            " edit RUN --set limits.max_total_trials=5",
+            "points: found 3 configurations; allowed: at most 2, the rest of 4 trials: given configurations count. "
+            "raydrive edit RUN --set limits.max_total_trials=5",
         ),
         (
             {"do": "retry"},
-            "TRIAL: found nothing; failed trials: 0; allowed: numbers of trials that are over, or --failed",
+            "TRIAL: found nothing; failed trials: 0; allowed: numbers of trials that have ended, or --failed",
         ),
-        ({"do": "retry", "trials": [1]}, "TRIAL: found 1, which is Running; allowed: a trial that is over: Failed, Ca"),
+        (
+            {"do": "retry", "trials": [1]},
+            "TRIAL: found 1, which is Running; allowed: a trial that has ended: Failed, Ca",
+        ),
         ({"do": "retry", "trials": [9]}, "TRIAL: found 9; allowed: the number of a trial: 0 to 1"),
-        ({"do": "stop", "trial": 1}, "--reason: found nothing; allowed: why it stops"),
+        ({"do": "stop", "trial": 1}, "--reason: found nothing; allowed: the reason"),
         (
             {"do": "stop", "trial": 0, "why": "x"},
             "TRIAL: found 0, which is Failed; allowed: a trial that is queued, ru",
         ),
         ({"do": "stop", "trial": "0", "why": "x"}, "TRIAL: found '0'; allowed: the number of a trial: 0 to 1"),
-        ({"do": "note"}, "text: found nothing; allowed: a text, or --tag key=value"),
+        ({"do": "cancel", "trial": 7}, "TRIAL: found 7; allowed: the number of a trial: 0 to 1"),
+        ({"do": "cancel", "trial": "all"}, "TRIAL: found 'all'; allowed: the number of a trial: 0 to 1"),
+        ({"do": "note"}, "text: found nothing; allowed: text, or --tag key=value"),
         ({"do": "note", "text": "x", "trial": 5}, "TRIAL: found 5; allowed: the number of a trial: 0 to 1"),
-        ({"do": "note", "tags": {"a": 3}}, "tags.a: found 3; allowed: text by name"),
+        ({"do": "note", "tags": {"a": 3}}, "tags.a: found 3; allowed: strings by name"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_what_can(request_: dict[str, Any], words: str) -> None:
@@ -146,7 +155,7 @@ def test_a_run_that_is_ending_takes_notes_only() -> None:
     sweep = a_sweep()
     sweep.handle(Cancelled(9.0, None, "enough"))
     for request in ({"do": "pause"}, {"do": "retry", "failed": True}, edit(limits={"max_total_runs": 9})):
-        with pytest.raises(ConfigError, match="found a run that is ending: enough; allowed: a run that goes on"):
+        with pytest.raises(ConfigError, match="found a run that is ending: enough; allowed: a run that has not ended"):
             plan(sweep, request, 9.0)
     assert plan(sweep, {"do": "note", "text": "why"}, 9.0).facts
 
@@ -155,6 +164,38 @@ def test_a_run_without_failed_trials_has_none_to_retry() -> None:
     sweep = Sweep(a_config())
     with pytest.raises(ConfigError, match="--failed: found no failed trial"):
         plan(sweep, {"do": "retry", "failed": True}, 9.0)
+
+
+def test_a_cancel_tells_what_is_over_already() -> None:
+    sweep = a_sweep()
+    assert plan(sweep, {"do": "cancel", "trial": 0}, 9.0).notes == ("trial 0 had already ended",)
+    (fact,) = plan(sweep, {"do": "cancel", "trial": 1, "by": "ada"}, 9.0).facts
+    assert fact == Cancelled(9.0, 1, "canceled by ada")
+    sweep.handle(Cancelled(9.0, None, "enough"))
+    ending = plan(sweep, {"do": "cancel"}, 9.0)
+    assert (ending.facts, ending.notes) == ((), ("the run had already ended",))
+    sweep.handle(Ended(10.0, 1, 1, -15))
+    assert plan(sweep, {"do": "cancel"}, 11.0).notes == ("the run had already ended: Canceled, enough",)
+
+
+def test_a_run_that_is_over_does_not_pause_and_tells_what_would_end_it_again() -> None:
+    sweep = a_sweep(limits=Limits(max_total_runs=2, max_concurrent_runs=2, max_duration_s=5.0))
+    sweep.handle(Ended(5.5, 1, 1, 1, "x"))
+    assert sweep.finished is not None
+    with pytest.raises(
+        ConfigError, match=r"RUN: found a run that has ended \(Failed\); allowed: a run that has not ended"
+    ):
+        plan(sweep, {"do": "pause"}, 9.0)
+    found = plan(sweep, {"do": "retry", "trials": [0]}, 9.0)
+    assert found.notes == ("the run has used its time of 5 s: also raise limits.timeout, or it ends again at once",)
+
+
+def test_an_edit_of_an_older_state_tells_who_was_faster() -> None:
+    sweep = a_sweep()
+    done(sweep, edit(limits={"max_total_runs": 9}))
+    with pytest.raises(ConfigError) as caught:
+        plan(sweep, {**edit(limits={"max_total_runs": 8}), "expect_revision": 0}, 9.0)
+    assert "allowed: the present revision: 1 edits were made since, the last one by ada" in str(caught.value)
 
 
 def done(sweep: Sweep, request: dict[str, Any], at: float = 9.0) -> list[str]:
@@ -181,17 +222,17 @@ def test_answers_tell_what_is_recorded_and_when_it_takes_effect() -> None:
         "search_space.units: choice(8, 16) -> choice(8, 16, 64)",
         "search_space.more: nothing -> choice('x')",
         "the search space and sampling from the next trial on",
-        "2 of 2 trials lie outside the new space: they teach its sampling nothing",
+        "2 of 2 trials are outside the new space: its sampling ignores them",
     ]
     lines = done(sweep, edit(trial={"resources": json_of(Resources(cpus=2))}))
     assert lines[0] == "raydrive.resources.cpus: 1 -> 2"
-    assert lines[1].startswith("what trials run with from the next attempt on")
+    assert lines[1].startswith("the settings of trials from their next attempt on")
     assert done(sweep, {"do": "pause", "now": True, "by": "ada"})[:2] == [
-        "the run pauses: nothing further is started",
+        "the run pauses: no further trial is started",
         "trial 1 pauses, with a checkpoint of interval 1",
     ]
-    assert paused_text(sweep) == "paused by ada: nothing further is started until raydrive unpause"
-    with pytest.raises(ConfigError, match="found a run that pauses already"):
+    assert paused_text(sweep) == "paused by ada: no further trial is started until raydrive unpause"
+    with pytest.raises(ConfigError, match="found a run that is already paused"):
         plan(sweep, {"do": "pause"}, 9.0)
     assert done(sweep, {"do": "retry", "trials": [0]})[0] == "trial 0 is tried again, from its start"
     assert notices(sweep) == ["to be tried again: trial 0"]
@@ -224,7 +265,7 @@ def test_what_a_run_that_is_over_is_asked_takes_effect_when_it_goes_on() -> None
     done(sweep, edit(limits={"max_total_runs": 2}))
     assert sweep.finished is not None
     done(sweep, {"do": "retry", "failed": True})
-    assert notices(sweep)[-1] == "what was changed since its end takes effect when it goes on: raydrive resume"
+    assert notices(sweep)[-1] == "what was changed since its end takes effect when the run is resumed: raydrive resume"
     decisions = sweep.handle(Started(20.0, 2))
     assert sweep.finished is None
     assert [(one.trial, one.attempt) for one in decisions] == [(0, 2)]  # type: ignore[union-attr]

@@ -54,7 +54,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         sweeps_of(parsed("a={k:1},{k:2}", "b=interval(2,1)", "c=tag(log,interval(0,1))"), grid=False)
     text = str(caught.value)
-    assert "a mapping is no option here" in text
+    assert "a mapping is not an option here" in text
     assert "b=interval(2,1)" in text
     assert "c=tag(log,interval(0,1))" in text
 

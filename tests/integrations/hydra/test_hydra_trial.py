@@ -24,8 +24,8 @@ from raydrive.integrations.hydra.trial import HydraTrial, configuration_files
 CONFIGURATION = {"rate": 0.5, "kill": None, "pause": 0.0, "x": 0.0}
 
 
-def task(config: DictConfig) -> None:
-    """Halves a number in each epoch, with a checkpoint of it."""
+def task(config: DictConfig) -> float:
+    """Halves a number in each epoch, with a checkpoint of it; returns the last one, as Hydra's sweepers ask for."""
     run = Run.get_context()
     state = {"epoch": 0, "loss": 1.0}
     if run.resume_from:
@@ -36,6 +36,7 @@ def task(config: DictConfig) -> None:
         Path("ck", "state.json").write_text(json.dumps(state))
         run.report({"loss": state["loss"]}, step=epoch, checkpoint="ck")
         after_interval(dict(config), epoch)
+    return state["loss"]
 
 
 def trial(folder: str | None = None) -> HydraTrial:
@@ -78,5 +79,5 @@ def test_configuration_files_travel_with_the_trial(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_too_large_is_refused(tmp_path: Path) -> None:
     (tmp_path / "large.yaml").write_bytes(b"#" * 10_000_001)
-    with pytest.raises(ConfigError, match=r"Keep configuration files in a folder of their own"):
+    with pytest.raises(ConfigError, match=r"Keep configuration files in a separate folder"):
         trial(str(tmp_path))

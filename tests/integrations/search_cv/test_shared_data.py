@@ -41,7 +41,7 @@ def test_data_in_an_object_store_is_fetched(tmp_path: Path, monkeypatch: pytest.
             assert np.array_equal(found.X, SHOWN.X)
             assert (found.y, found.fit_params) == (SHOWN.y, {"w": 1})
         with (
-            pytest.raises(ConfigError, match=r"storage: .*\*\*\*.*a URI without keys and passwords"),
+            pytest.raises(ConfigError, match=r"storage: .*\*\*\*.*a URI without keys or passwords"),
             stored(SHOWN, f"s3://key:secret@bucket/runs?{options}"),
         ):
             pass

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,12 +15,14 @@ from driver_helpers import a_driver_run, recorded, report, started
 from trial_actor_helpers import until
 
 from raydrive import BanditPolicy, HyperDriveRun, choice, uniform
+from raydrive.cli.app import run as run_command
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.errors import ClusterError, ConfigError, RaydriveError
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.user_facts import Annotated, Edited
-from raydrive.core.views.heartbeat import dump_heartbeat
+from raydrive.core.views.heartbeat import dump_heartbeat, parse_heartbeat
 from raydrive.runtime.driver import running_driver
+from raydrive.storage.journal import between_drivers
 from raydrive.storage.journal.between_drivers import newest_epoch, record_request
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_reader import RunReader
@@ -28,6 +33,12 @@ from raydrive.testing.sweep_invariants import check_journal
 @pytest.fixture(autouse=True)
 def _no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running_driver, "LINGER_S", 0.0)
+
+
+@pytest.fixture
+def clock_of_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked of a run without a driver is asked an hour later."""
+    monkeypatch.setattr(between_drivers, "time", SimpleNamespace(time=lambda: time.time() + 3600.0))
 
 
 def a_config(**limits: Any) -> RunConfig:
@@ -58,14 +69,14 @@ def test_an_interrupted_run_is_changed_and_goes_on_as_changed(tmp_path: Path) ->
     run = HyperDriveRun.open(layout.uri)
     assert run.get_status() == "Interrupted"
     answer = run.edit(max_concurrent_runs=3, policy=BanditPolicy(slack_factor=0.2))
-    assert answer.effect == f"when the run goes on: raydrive resume {run.id}"
+    assert answer.effect == f"when the run is resumed: raydrive resume {run.id}"
     assert run.revision == answer.revision == 1
     run.add_trials([{"x": 0.25, "y": 2}])
     run.add_trials([{"x": 0.75}], like=1)
     assert run.retry(failed=True).recorded == ("trial 0 is tried again, from its start",)
     run.pause(why="until tomorrow")
     assert run.note("changed", tags={"by": "ada"}).effect == "now"
-    assert run.unpause().recorded[0] == "the run goes on"
+    assert run.unpause().recorded[0] == "the run continues"
     space = {**run.config.sampling.space.expressions, "y": choice(1, 2, 3)}
     assert run.edit(space=space, expect_revision=1, dry_run=True).recorded == (
         "search_space.y: choice(1, 2) -> choice(1, 2, 3)",
@@ -104,7 +115,7 @@ def test_a_run_that_is_over_goes_on_with_what_was_asked_since(tmp_path: Path) ->
     asyncio.run(to_its_end())
     run = HyperDriveRun.open(layout.uri)
     assert run.get_status() == "Completed"
-    with pytest.raises(ConfigError, match="found a run that is over"):
+    with pytest.raises(ConfigError, match="found a run that has ended"):
         run.pause()
     run.retry(1)
     assert run.get_status() == "Completed"
@@ -155,6 +166,64 @@ def test_a_driver_that_is_silent_may_be_alive(tmp_path: Path, monkeypatch: pytes
     run = HyperDriveRun.open(layout.uri)
     if run.get_status() != "NotResponding":
         pytest.fail(f"the run is {run.get_status()}")
-    with pytest.raises(ClusterError, match="a driver that does not respond, and that may be alive"):
+    with pytest.raises(ClusterError, match="a driver that does not respond but may be alive"):
         run.edit(max_total_runs=9)
     assert recorded(layout, Edited) == []
+
+
+async def two_trials_begin(layout: Any) -> None:
+    async with started(layout) as (driver, pool):
+        await until(lambda: len(pool.launched) == 2)
+        for number in (0, 1):
+            pool.begin(number)
+        await driver.report(0, 1, 1, [report(1, 0.5)])
+
+
+@pytest.mark.usefixtures("clock_of_runs")
+def test_an_interrupted_run_that_is_canceled_is_over_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layout = a_driver_run(tmp_path, a_config())
+    asyncio.run(two_trials_begin(layout))
+    run = HyperDriveRun.open(layout.uri)
+    elapsed_s = run.reader.status().summary.elapsed_s
+    assert run_command(["cancel", layout.uri, "1", "--reason", "no use"]) == 0
+    assert run.get_child(1).get_status() == "Canceled"
+    assert run.get_child(1).why == "no use"
+    assert run.get_status() == "Interrupted"
+    assert run.cancel_trial(1) is False
+    capsys.readouterr()
+    assert run_command(["cancel", layout.uri, "-o", "json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["recorded"], answer["effect"]) == (["the run is being canceled"], "now")
+    assert run.get_status() == "Canceled"
+    assert [one.get_status() for one in run.get_children()] == ["Canceled", "Canceled"]
+    assert run.reader.status().summary.elapsed_s == pytest.approx(elapsed_s, abs=0.5)
+    assert parse_heartbeat(layout.read_driver()).state == "Canceled"  # lists of runs look there
+    check_journal(a_config(), JournalReader(layout.journal).read_lines())
+    assert run_command(["cancel", layout.uri]) == 0
+    told = capsys.readouterr().err
+    assert told.startswith("Note: the run had already ended: Canceled, canceled by ")
+    assert "Nothing was recorded." in told
+    with pytest.raises(ConfigError, match="TRIAL: found 9; allowed: the number of a trial: 0 to 1"):
+        run.cancel_trial(9)
+
+
+@pytest.mark.usefixtures("clock_of_runs")
+def test_the_time_of_a_run_stands_still_while_nobody_works_on_it(tmp_path: Path) -> None:
+    """Whatever users ask meanwhile: limits of time and budgets count training only."""
+    layout = a_driver_run(tmp_path, a_config())
+    asyncio.run(two_trials_begin(layout))
+    run = HyperDriveRun.open(layout.uri)
+    elapsed_s = run.reader.status().summary.elapsed_s
+    run.note("an hour later")
+    run.edit(max_concurrent_runs=3)
+    assert run.reader.status().summary.elapsed_s == pytest.approx(elapsed_s, abs=0.5)
+
+    async def again() -> None:
+        async with started(layout) as (_, pool):
+            await until(lambda: len(pool.adopted) == 2)
+
+    asyncio.run(again())
+    sweep = RunReader.open(layout).sweep
+    assert sweep.elapsed_s(sweep.last_at) < 60.0

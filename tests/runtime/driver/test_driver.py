@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from driver_helpers import Gate, a_driver, a_driver_run, recorded, report, reports, started, state_of
 from trial_actor_helpers import until
 
+from raydrive.core.config.trial_spec import Resources
 from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.errors import DamagedJournalError, StaleEpochError, StorageError
 from raydrive.core.records import CANCELED, COMPLETED, Began, Cancelled, Launch, Lost, Started, Ticked
@@ -141,8 +143,8 @@ def test_storage_that_fails_holds_all_up_and_loses_nothing(tmp_path: Path, gate:
         (("gradient", 1.0, {"norm": 2.0}), "an event of the kind 'gradient'; known kinds: began, report, "),
         (("ended",), "an event of the kind 'ended' with 0 fields; known fields: at, exit_code, error"),
         (("report", 1.0), "an event of the kind 'report' with 1 fields; known fields: at, seq, "),
-        ((7, 1.0), "sent (7, 1.0), which is no event"),
-        ((), "sent (), which is no event"),
+        ((7, 1.0), "sent (7, 1.0), which is not an event"),
+        ((), "sent (), which is not an event"),
     ],
 )
 def test_an_unknown_event_loses_its_attempt_and_harms_no_other(
@@ -159,7 +161,7 @@ def test_an_unknown_event_loses_its_attempt_and_harms_no_other(
             ((trial, attempt, why),) = pool.lost
             assert (trial, attempt) == (0, 1)
             assert said in why
-            assert why.endswith("install the same one on all nodes")
+            assert why.endswith("install the same version on all nodes")
             assert await driver.report(1, 1, 1, [report(1)])
         assert reports(layout) == [(1, 1)]  # nothing of a batch that cannot be read
 
@@ -181,7 +183,7 @@ def test_a_new_driver_replays_the_journal_takes_over_and_refuses_what_follows_th
         async with started(layout, max_total_runs=3) as (driver, pool):
             assert pool.epoch == 2
             assert pool.adopted == [(0, 1), (2, 1)]
-            with pytest.raises(StaleEpochError, match="driver of epoch 2, not 1: wait for your adoption"):
+            with pytest.raises(StaleEpochError, match="driver of epoch 2, not 1: wait until it adopts this actor"):
                 await driver.report(0, 1, 1, [report(2)])
             assert await driver.report(0, 1, 2, [report(1), report(2)])
             assert pool.launched == []  # all that there is to do is with actors that are adopted
@@ -209,6 +211,25 @@ def test_a_report_of_an_attempt_that_is_over_is_answered_with_a_no(tmp_path: Pat
     asyncio.run(main())
 
 
+def test_the_heartbeat_has_what_trials_use_of_their_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running_driver, "ASK_S", 0.01)
+
+    async def gpu_use(gpus: float) -> dict[str, Any]:
+        config = function_config((0, 1))
+        trial = dataclasses.replace(config.trial, resources=Resources(gpus=gpus))
+        layout = a_driver_run(tmp_path / str(gpus), dataclasses.replace(config, trial=trial))
+        async with started(layout) as (driver, pool):
+            await until(lambda: len(pool.launched) == 1)
+            found: dict[str, Any] = {}
+            while gpus and not found:
+                await asyncio.sleep(0.01)
+                found = (await driver.view())["gpu_use"]
+            return found or (await driver.view())["gpu_use"]
+
+    assert asyncio.run(gpu_use(0.5)) == {"0": {"gpu_percent": 40.0}}
+    assert asyncio.run(gpu_use(0.0)) == {}
+
+
 def test_a_driver_that_was_superseded_lets_go_and_writes_nothing_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,7 +247,7 @@ def test_a_driver_that_was_superseded_lets_go_and_writes_nothing_more(
             await old.wait()
             assert "detach" in pool.calls
             assert "kill_all" not in pool.calls
-            for call in (old.report(0, 1, 1, [report(1)]), old.cancel(None, "late")):
+            for call in (old.report(0, 1, 1, [report(1)]), old.steer(canceled(None, "late"))):
                 with pytest.raises(StaleEpochError, match="superseded"):
                     await call
             assert "superseded" in (await old.view())["trouble"]
@@ -298,6 +319,10 @@ def test_an_interrupted_run_stays_open(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def canceled(trial: int | None, why: str) -> dict[str, Any]:
+    return {"do": "cancel", "trial": trial, "why": why}
+
+
 def test_a_run_and_a_trial_can_be_cancelled_once(tmp_path: Path) -> None:
     layout = a_driver_run(tmp_path, function_config((0, 1)))
 
@@ -307,14 +332,14 @@ def test_a_run_and_a_trial_can_be_cancelled_once(tmp_path: Path) -> None:
         (pool,) = pools.made
         await until(lambda: len(pool.launched) == 1)
         pool.begin(0)
-        assert await driver.cancel(0, "enough of this one")
+        assert (await driver.steer(canceled(0, "enough of this one")))["recorded"]
         await until(lambda: [(stop.trial, stop.why) for stop in pool.stopped] == [(0, "enough of this one")])
-        assert await driver.cancel(None, "enough")
+        assert (await driver.steer(canceled(None, "enough")))["recorded"]
         await until(lambda: bool(recorded(layout, Cancelled)[1:]))
         pool.end(0, -15)
         await until(lambda: host.ended)
         assert [finish.state for finish in pool.finished] == [CANCELED]
-        assert not await driver.cancel(None, "again")
+        assert not (await driver.steer(canceled(None, "again")))["recorded"]
 
     asyncio.run(main())
 
@@ -372,7 +397,7 @@ def test_a_driver_that_cannot_read_its_journal_starts_nothing_and_says_so_to_eve
             segment.unlink()  # and driver.json knows that there were entries
         driver, pools, _ = a_driver(layout, restarted=True)
         await asyncio.wait_for(driver.wait(), 20)
-        for call in (driver.report(0, 1, 1, [report(1)]), driver.cancel(None, "x")):
+        for call in (driver.report(0, 1, 1, [report(1)]), driver.steer(canceled(None, "x"))):
             with pytest.raises(DamagedJournalError):
                 await call
         assert pools.made == []

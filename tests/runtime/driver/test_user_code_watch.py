@@ -134,7 +134,7 @@ def test_the_heartbeat_names_what_the_driver_waits_for(
             first, at = beat().trouble, beat().at
             place = rf"since \d\d:\d\d:\d\d UTC \(slow_{slow}.py, line 6\)"
             assert re.match(rf"{call} has not returned {place}. The driver waits for it", first)
-            assert "trials keep what they log, and end after 180 s without their driver." in first
+            assert "trials buffer what they log, and end after 180 s without their driver." in first
             assert beat().at == at  # nothing was heard of the driver itself
         finally:
             gate.touch()

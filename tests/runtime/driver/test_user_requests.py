@@ -274,7 +274,7 @@ def test_pausing_now_ends_attempts_that_go_on_from_their_checkpoints_later(tmp_p
             answer = await driver.steer({"do": "pause", "now": True, "by": "ada"})
             assert answer["recorded"][1:] == [
                 "trial 0 pauses, with a checkpoint of interval 1",
-                "trial 1 pauses, with no checkpoint so far: it will go on from its start",
+                "trial 1 pauses, with no checkpoint so far: it will restart from the beginning",
             ]
             await until(lambda: sorted(stop.trial for stop in pool.stopped) == [0, 1])
             pool.end(0, -15)
@@ -283,7 +283,7 @@ def test_pausing_now_ends_attempts_that_go_on_from_their_checkpoints_later(tmp_p
             assert len(pool.launched) == 2
         async with started(layout) as (driver, pool):  # a driver that takes over pauses, too
             answer = await driver.steer({"do": "unpause"})
-            assert answer["recorded"] == ["the run goes on", "the trials that pause go on: 0, 1"]
+            assert answer["recorded"] == ["the run continues", "the paused trials continue: 0, 1"]
             await until(lambda: len(pool.launched) == 2)
             again = [(one.trial, one.attempt, one.resume_from, one.interval) for one in pool.launched]
             assert again == [(0, 2, "1", 1), (1, 2, None, 0)]

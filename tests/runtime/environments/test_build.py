@@ -82,7 +82,9 @@ def test_a_tool_that_is_not_there_is_named_with_what_to_do(tmp_path: Path, monke
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CONDA_EXE", raising=False)
     wanted = TrialEnvironment(tool="conda", conda_file='{"dependencies": ["numpy"]}')
-    with pytest.raises(EnvironmentBuildError, match=r"found conda, which is not on the node .*environments: uv"):
+    with pytest.raises(
+        EnvironmentBuildError, match=r"found conda, which is not installed on the node .*environments: uv"
+    ):
         built_python(wanted, cache=tmp_path / "cache")
 
 

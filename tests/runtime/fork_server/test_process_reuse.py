@@ -113,7 +113,11 @@ def test_each_job_is_told_what_it_used(bench: Bench) -> None:
         ("sys.stdout.close()", 0, "sys.stdout or sys.stderr is closed"),
         ("atexit.register(print, 'bye')", 0, "print was registered with atexit\nbye"),
         ("Run.get_context().fail('no good')", 0, "run.fail() was called"),
-        ("sys.modules['raydrive_mlflow.ledger'] = sys", 0, "MLflow takes all that its process logs for one trial"),
+        (
+            "sys.modules['raydrive_mlflow.ledger'] = sys",
+            0,
+            "MLflow treats everything that its process logs as one trial",
+        ),
     ],
 )
 def test_whatever_else_happens_the_next_trial_gets_a_new_process(

@@ -242,7 +242,7 @@ def test_what_else_a_local_module_holds_is_imported_where_it_can_be(trial: Trial
     main = trial.write("main.py", "import sys\nfrom models import train", SUBMITTING)
     run_script(main, str(trial.pickled))
     trial.run()
-    assert "is here with what the function uses, no more: No module named 'models'" in trial.text
+    assert "has only what the function uses: No module named 'models'" in trial.text
     trial.log.unlink()
     (trial.work / "models.py").write_bytes((trial.home / "models.py").read_bytes())  # its folder is on the path
     trial.run()

@@ -27,16 +27,16 @@ def test_a_trial_that_fits_has_no_reason() -> None:
         (
             TWO,
             [BIG, SMALL, SMALL],
-            f"a trial asks for {ASKED}, each on a machine of its own (strategy STRICT_SPREAD), and 1 of the 3 machines "
+            f"a trial asks for {ASKED}, each on its own machine (strategy STRICT_SPREAD), and 1 of the 3 machines "
             "could hold one of them.",
             "Write nodes: 1, a trial on one machine, or use a cluster that has more.",
         ),
         (
             Resources(cpus=1, gpus=1, nodes=3),
             [SMALL, BIG],
-            "a trial asks for 3 nodes with 1 GPU and 1 CPU each, each on a machine of its own (strategy "
+            "a trial asks for 3 nodes with 1 GPU and 1 CPU each, each on its own machine (strategy "
             "STRICT_SPREAD), and 2 of the 2 machines could hold one of them.",
-            "Write strategy: PACK, by which several nodes of a trial may lie on one machine, or nodes: 2, or use a "
+            "Write strategy: PACK, which may place several nodes of a trial on one machine, or nodes: 2, or use a "
             "cluster that has more.",
         ),
         (
@@ -44,14 +44,14 @@ def test_a_trial_that_fits_has_no_reason() -> None:
             [BIG, BIG],
             "a trial asks for 2 nodes with 3 GPUs and 1 CPU each, all on one machine (strategy STRICT_PACK), and no "
             "machine has room for more than 1 of them.",
-            "Write strategy: PACK, by which several nodes of a trial may lie on one machine, or nodes: 1, a trial "
+            "Write strategy: PACK, which may place several nodes of a trial on one machine, or nodes: 1, a trial "
             "on one machine, or use a cluster that has more.",
         ),
         (
             Resources(cpus=1, gpus=8, nodes=2, strategy="PACK"),
             [BIG, BIG],
             "a trial asks for 2 nodes with 8 GPUs and 1 CPU each, and all machines together have room for 0 of them.",
-            "Write smaller amounts: they are those of each node, or use a cluster that has more.",
+            "Write smaller amounts, which are per node, or use a cluster that has more.",
         ),
     ],
 )
@@ -83,7 +83,7 @@ def test_a_trial_waits_for_nodes(
 
 
 def test_a_trial_waits_for_nodes_that_have_to_join() -> None:
-    expected = f"waiting for {ASKED}: 1 in the cluster; no other has joined yet"
+    expected = f"waiting for {ASKED}: 1 in the cluster; no other machine has joined yet"
     assert why_nodes_wait(TWO, demand(TWO), [BIG, SMALL], [BIG, SMALL], held=0) == expected
 
 

@@ -82,7 +82,7 @@ def test_a_library_that_cannot_be_limited_is_used_all_the_same(tmp_path: Path) -
     code = "import torch, tensorflow; print('trained')"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "trained\n"
-    assert "the share of the GPU's memory does not hold for tensorflow: AttributeError" in done.stderr
+    assert "the limit of GPU memory does not apply to tensorflow: AttributeError" in done.stderr
 
 
 def test_without_a_share_nothing_is_changed(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from waiting import async_wait_until
 
 from raydrive.core.records import Began, Close, Ended, dump, load
 from raydrive.runtime.gpus import nvml
+from raydrive.runtime.gpus.live import gpu_use_of
 from raydrive.runtime.gpus.usage import UsageWatch
 from raydrive.runtime.trial_events import EndedEvent, pack, to_facts
 
@@ -48,6 +49,52 @@ def test_a_watch_has_the_mean_of_the_use_and_the_most_memory(driver: nvml.Nvml) 
     watch.look()
     assert watch.result == {"gpu_percent": 40.5, "gpu_memory_bytes": 120.0}
     assert UsageWatch(driver, ["0"], list).result == {}
+
+
+def test_what_it_uses_now_is_told_while_it_trains() -> None:
+    class Changing:
+        looks = 0
+
+        def use_percent(self, gpu: str) -> float | None:
+            self.looks += 1
+            return 10.0 * self.looks if self.looks < 3 else None
+
+        def used_bytes(self, gpu: str, pids: Collection[int]) -> int | None:
+            return {1: 500, 2: 300}.get(self.looks)
+
+    now: dict[str, float] = {}
+    watch = UsageWatch(Changing(), ["0"], lambda: [1], now)
+    watch.look()
+    assert now == {"gpu_percent": 10.0, "gpu_memory_bytes": 500.0}
+    watch.look()
+    watch.look()
+    assert now == {"gpu_percent": 20.0, "gpu_memory_bytes": 300.0}, "what is not known any more stands as it was"
+    assert watch.result == {"gpu_percent": 15.0, "gpu_memory_bytes": 500.0}
+
+
+class Answering:
+    """A trial actor, as far as it is asked what its trial uses."""
+
+    def __init__(self, answer: dict[str, float] | None, after: asyncio.Event | None = None) -> None:
+        self.answer, self.after = answer, after
+        self.gpu_use = self
+
+    async def remote(self) -> dict[str, float]:
+        if self.after is not None:
+            await self.after.wait()
+        if self.answer is None:
+            raise RuntimeError("the actor is gone")
+        return self.answer
+
+
+def test_actors_that_know_nothing_are_gone_or_are_late_are_left_out() -> None:
+    async def main() -> dict[int, dict[str, float]]:
+        late = asyncio.Event()
+        actors = {0: Answering({"gpu_percent": 7.0}), 1: Answering({}), 2: Answering(None), 3: Answering({}, late)}
+        return await gpu_use_of(actors, patience_s=0.05)
+
+    assert asyncio.run(main()) == {0: {"gpu_percent": 7.0}}
+    assert asyncio.run(gpu_use_of({})) == {}
 
 
 def test_a_watch_looks_while_a_trial_trains() -> None:

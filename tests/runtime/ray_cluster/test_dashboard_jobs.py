@@ -42,7 +42,7 @@ def test_a_dashboard_that_asks_for_a_token(status: int, text: str, tmp_path: Pat
     with answering(status, text) as address, pytest.raises(ClusterError) as caught:
         run_job(address, "true", tmp_path, timeout_s=5)
     assert str(caught.value) == (
-        f"the Ray dashboard at {address} asks for a token: keep it in ~/.ray/auth_token or RAY_AUTH_TOKEN, and set "
+        f"the Ray dashboard at {address} requires a token: set it in ~/.ray/auth_token or RAY_AUTH_TOKEN, and set "
         "RAY_AUTH_MODE=token before Python starts"
     )
 
@@ -51,7 +51,7 @@ def test_a_dashboard_that_asks_for_a_token(status: int, text: str, tmp_path: Pat
 def test_what_is_no_dashboard(status: int, text: str, tmp_path: Path) -> None:
     with answering(status, text) as address, pytest.raises(ClusterError) as caught:
         run_job(address, "true", tmp_path, timeout_s=5)
-    assert str(caught.value).startswith(f"no Ray dashboard that takes jobs answers at {address}: ")
+    assert str(caught.value).startswith(f"no Ray dashboard that accepts jobs answers at {address}: ")
     assert "usually port 8265" in str(caught.value)
     assert "\n" not in str(caught.value)
 

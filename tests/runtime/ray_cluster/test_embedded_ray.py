@@ -85,7 +85,7 @@ def test_a_ray_that_lacks_a_part_is_started_as_it_is(
     monkeypatch.delattr(owner, name)
     start = choose_start()
     assert (start.plain, start.lacking) == (True, lacking)
-    assert str(start) == f"plain Ray: Ray {ray.__version__} has no {lacking}, which raydrive's start changes"
+    assert str(start) == f"plain Ray: Ray {ray.__version__} has no {lacking}, which raydrive's start modifies"
 
 
 def test_a_ray_that_does_not_name_its_agents_ports_starts_its_agents_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ def test_a_grpc_server_answers_with_its_settings() -> None:
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.6\r\n"])
 def test_something_else_listens(answer: bytes) -> None:
     with listener(answer) as address:
-        assert why_unreachable(address) == "what listens there is not Ray's GCS"
+        assert why_unreachable(address) == "the process that listens there is not Ray's GCS"
 
 
 def test_a_silent_listener_costs_the_timeout_only() -> None:

@@ -73,7 +73,7 @@ def test_what_a_cluster_holds_of_trials_of_several_nodes(tmp_path: Path) -> None
     assert "fits: " in lines
     refused = [line for line in lines if line.startswith("refused: ")]
     assert refused[0].startswith(
-        "refused: a trial asks for 3 nodes with 1 GPU and 1 CPU each, each on a machine of its own (strategy "
+        "refused: a trial asks for 3 nodes with 1 GPU and 1 CPU each, each on its own machine (strategy "
         "STRICT_SPREAD), and 2 of the 3 machines could hold one of them. The cluster has "
     )
     assert "Write strategy: PACK, " in refused[0]
@@ -86,5 +86,6 @@ def test_what_a_cluster_holds_of_trials_of_several_nodes(tmp_path: Path) -> None
     told = [line for line in lines if line.startswith("trials of the sweep,True,")]
     assert len(told) == 1, done.stdout
     assert (
-        '"1 at once, with nothing else on these machines; each reserves 2 nodes with 2 GPUs and 1 CPU each' in told[0]
+        '"1 at once, if nothing else runs on these machines; each reserves 2 nodes with 2 GPUs and 1 CPU each'
+        in told[0]
     )

@@ -42,10 +42,10 @@ def test_a_node_proves_that_it_reads_and_writes_the_same_folder(tmp_path: Path) 
 
 
 def test_a_node_that_has_another_folder_or_none(tmp_path: Path) -> None:
-    assert prove(str(tmp_path), "abc", "node-1", "laptop") == "it does not see what laptop wrote there"
+    assert prove(str(tmp_path), "abc", "node-1", "laptop") == "it cannot read what laptop wrote there"
     (tmp_path / "token").write_text("of another probe")
-    assert prove(str(tmp_path), "abc", "node-1", "laptop") == "it does not see what laptop wrote there"
-    assert prove(str(tmp_path / "missing"), "abc", "node-1", "laptop") == "it does not see what laptop wrote there"
+    assert prove(str(tmp_path), "abc", "node-1", "laptop") == "it cannot read what laptop wrote there"
+    assert prove(str(tmp_path / "missing"), "abc", "node-1", "laptop") == "it cannot read what laptop wrote there"
     assert not (tmp_path / "node-1").exists()
 
 
@@ -64,7 +64,7 @@ def test_the_nodes_that_cannot_use_a_storage_are_named(tmp_path: Path) -> None:
     shared, own, nowhere_to_run = done.stdout.splitlines()
     assert shared == "fine"
     assert own.startswith("1 of 1 other nodes that may run trials cannot use the storage /proc/self/cwd/own: node ")
-    assert ": it does not see what " in own
+    assert ": it cannot read what " in own
     assert "Hint: choose a storage that all nodes share with --storage" in own
     assert nowhere_to_run == "fine", "no trial can be placed on the other node"
     assert not list(tmp_path.rglob(".raydrive-probe*"))

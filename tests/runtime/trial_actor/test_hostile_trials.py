@@ -71,7 +71,7 @@ def test_the_last_words_of_a_trial_come_from_its_own_log_only(tmp_path: Path, ou
     _, events = attempt(tmp_path / "storage", train)
     assert ends(events) == [(3, "")]
     assert [(event.seq, event.interval, event.value) for event in of_kind(events, ReportEvent)][:1] == [(1, 1, 1)]
-    assert ("its log is not read any more" in " ".join(notes(events))) == (instead != "nothing")
+    assert ("its log is no longer read" in " ".join(notes(events))) == (instead != "nothing")
     assert SECRET not in str(events)
     assert outside.read_text() == SECRET, "a line of ours does not get there either"
 
@@ -97,8 +97,8 @@ def test_a_trial_cannot_lay_a_trap_for_the_next_one(tmp_path: Path, outside: Pat
     first, second = ends(events)
     assert first == (0, "")
     assert second[0] is None
-    assert {"FIFO": "a fifo or a socket stands there", "link": "a link stands there"}.get(
-        instead, "has put a link there"
+    assert {"FIFO": "a fifo or a socket is in its place", "link": "a link is in its place"}.get(
+        instead, "has created a link there"
     ) in second[1]
     assert outside.read_text() == SECRET
     assert [path.name for path in outside.parent.iterdir()] == ["log.txt"]

@@ -102,7 +102,7 @@ def test_what_was_dropped_before_it_was_searched_is_said(tmp_path: Path) -> None
     asyncio.run(trial())
     assert values(taken) == [1.0, 2.0]
     assert [lost for _, lost in notes] == [True, True]
-    assert "a part of it was passed over" in notes[0][0]
+    assert "part of it was skipped" in notes[0][0]
     assert "longer than log_limit (100,000 bytes)" in notes[1][0]
 
 

@@ -109,7 +109,7 @@ def test_a_log_beyond_the_limit_loses_its_middle_and_a_notice_says_so(tmp_path: 
 @pytest.mark.parametrize(
     ("printed", "metrics", "said"),
     [
-        ("score: 0.41.", PrintedMetrics((r"score: (\S+)",)), "captured '0.41.', which is no number"),
+        ("score: 0.41.", PrintedMetrics((r"score: (\S+)",)), "captured '0.41.', which is not a number"),
         (
             "{'score': 0.41}",
             PrintedMetrics(json_lines=True),
@@ -133,7 +133,7 @@ def test_a_text_that_was_logged_in_place_of_a_number_is_shown(tmp_path: Path) ->
         Run.get_context().log("score", "0.41.")
 
     ((text, about),) = notes(run_actor(*a_run(tmp_path, train), [{}]))
-    assert text == "as 'score' it logged '0.41.', which is no number; 0.41 in it would be one"
+    assert text == "as 'score' it logged '0.41.', which is not a number; 0.41 in it would be valid"
     assert about == "metrics"
 
 

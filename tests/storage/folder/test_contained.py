@@ -140,7 +140,7 @@ def test_what_is_left_out_is_named_with_the_reason(layout: RunLayout, outside: P
     assert skipped == [
         "outputs/again (a link to a folder that is listed)",
         "outputs/away (a link that leaves the folder of the run)",
-        "outputs/nowhere (a link that leads nowhere)",
+        "outputs/nowhere (a broken link)",
         "outputs/pipe (a FIFO)",
         "outputs/shadow (a link that leaves the folder of the run)",
     ]

@@ -111,7 +111,7 @@ def test_data_of_inputs_is_fetched(s3: Folder, tmp_path: Path) -> None:
     whole = fetch_input(f"{base}/data{mark}{options}", tmp_path, folder=True)
     assert (whole.name, (whole / "deep" / "c.csv").read_bytes()) == ("data", b"3")
     assert fetch_input(f"{base}/data/a%20b.csv{mark}{options}", tmp_path, folder=False).read_bytes() == b"1,2"
-    with pytest.raises(StorageError, match="there is no file below it"):
+    with pytest.raises(StorageError, match="it contains no file"):
         fetch_input(f"{base}/none{mark}{options}", tmp_path, folder=True)
     with pytest.raises(StorageError, match=r"cannot read s3://bucket/.*/none\.csv"):
         fetch_input(f"{base}/none.csv{mark}{options}", tmp_path, folder=False)
@@ -226,9 +226,9 @@ def put_key(endpoint: str, key: str) -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        (["ok", "up/../../../evil"], r"'up/../../../evil' is no name inside a folder"),
-        (["dd//e"], "'dd//e' is no name inside a folder"),
-        (["/lead"], "'/lead' is no name inside a folder"),
+        (["ok", "up/../../../evil"], r"'up/../../../evil' is not a valid name inside a folder"),
+        (["dd//e"], "'dd//e' is not a valid name inside a folder"),
+        (["/lead"], "'/lead' is not a valid name inside a folder"),
         (["a", "a/b"], "'a/b' is below a file"),
         (["x" * 300], r"a part of 'x+'... has more than 255 bytes"),
     ],

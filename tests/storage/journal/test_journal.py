@@ -107,7 +107,7 @@ def test_a_missing_middle_segment_is_named(tmp_path: Path) -> None:
     names = data_names(open_folder(tmp_path))
     (tmp_path / names[3]).unlink()
     reader = JournalReader(tmp_path)
-    with pytest.raises(JournalError, match=rf"segment {names[3]} is missing or damaged: {names[4]} goes on after it"):
+    with pytest.raises(JournalError, match=rf"segment {names[3]} is missing or damaged: {names[4]} continues after it"):
         list(reader.read())
     assert 0 < reader.entries < 20
 
@@ -351,7 +351,7 @@ def test_an_interrupted_append_does_not_tear_the_journal(tmp_path: Path, monkeyp
     writer.append(lines(2))
     reader = JournalReader(tmp_path)
     assert numbers(reader) == [1, 2]
-    assert reader.notices == ["an unfinished line (20 bytes) at the end of segment e0001-00000001.jsonl left out"]
+    assert reader.notices == ["an unfinished line (20 bytes) at the end of segment e0001-00000001.jsonl ignored"]
 
 
 def test_a_put_whose_answer_was_lost_is_not_counted_twice(arrow: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,7 +402,7 @@ def test_a_late_writer_that_cannot_see_its_successor_yet(tmp_path: Path, monkeyp
     reader = JournalReader(tmp_path)
     assert numbers(reader) == [1]
     assert "2 unconfirmed lines" in reader.notices[0]
-    assert reader.notices[0].endswith("at the end of segment e0001-00000001.jsonl left out")
+    assert reader.notices[0].endswith("at the end of segment e0001-00000001.jsonl ignored")
     new.append(lines(3))
     assert numbers(JournalReader(tmp_path)) == [1, 3]
     assert _follow(live, seen) == [1, 3]

@@ -52,7 +52,7 @@ def test_a_driver_that_is_alive_is_shut_out(layout: RunLayout) -> None:
 @pytest.mark.parametrize("entries", [-1, 4, 1000])
 def test_entries_that_cannot_be_read_cannot_count(layout: RunLayout, entries: int) -> None:
     epochs(layout, (1, 2), (4,))
-    with pytest.raises(ConfigError, match="allowed: 0 to 3: so many entries can be read"):
+    with pytest.raises(ConfigError, match="allowed: 0 to 3: the number of readable entries"):
         cut(layout, entries)
     assert numbers(JournalReader(layout.journal)) == [1, 2, 4]
 

@@ -65,7 +65,7 @@ def test_runs_generations_and_what_was_brought(tmp_path: Path) -> None:
     assert found["runs"][0] == {"run": third.run_id, "experiment": "third", "generation": 0}
     ties = {(earlier, later): text for earlier, later, text in found["ties"]}
     assert ties == {
-        (second.run_id, third.run_id): "4 curves; 2 trials went on",
+        (second.run_id, third.run_id): "4 curves; 2 trials continued",
         (other.run_id, third.run_id): "5 curves",
         (first.run_id, second.run_id): "6 curves",
     }

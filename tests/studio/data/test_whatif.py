@@ -98,7 +98,7 @@ def test_no_figure_and_a_sentence_where_nothing_is_known(tmp_path: Path) -> None
     assert found["explained"] < 0.1
     assert found["note"] == (
         "what the 40 trials with a value show does not predict the value of another trial; "
-        "more trials may tell, or none of the hyperparameters matters within its range"
+        "more trials may help, or none of the hyperparameters matters within its range"
     )
     assert found["slices"]
 

@@ -103,9 +103,9 @@ def test_a_missing_library_is_named(story: RunHistory, kind: str, module: str, m
 def test_what_the_other_tool_refuses_is_told(story: RunHistory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    with pytest.raises(RaydriveError, match=r"mlflow at http://127.0.0.1:9 did not take the run"):
+    with pytest.raises(RaydriveError, match=r"mlflow at http://127.0.0.1:9 did not accept the run"):
         export_run(story, "mlflow", "http://127.0.0.1:9")
-    with pytest.raises(RaydriveError, match=r"optuna at sqlite:////no/such/folder/study.db did not take the run"):
+    with pytest.raises(RaydriveError, match=r"optuna at sqlite:////no/such/folder/study.db did not accept the run"):
         export_run(story, "optuna", "sqlite:////no/such/folder/study.db")
     with pytest.raises(ConfigError, match="found 'nonsense'; allowed: an Optuna storage URL"):
         export_run(story, "optuna", "nonsense")

@@ -106,19 +106,19 @@ def test_mlflow_gets_every_value_under_a_name_it_takes(
     assert first.data.params["bad_name _x__2"] == "1"
     assert first.data.tags["plain"] == "x"
     notes = [text for text in told if text.startswith("Note: ")]
-    assert "Note: 'mAP@0.5' stands there as 'mAP_0.5'" in notes
+    assert "Note: 'mAP@0.5' is stored there as 'mAP_0.5'" in notes
     assert any("the hyperparameter 'bad@name [x]'" in text for text in notes)
     assert any("the tag 'tag@" in text for text in notes)
     assert any("values are cut" in text and "long" in text for text in notes)
-    assert any("counted instead: 'only'" in text for text in notes)
-    assert any("values that are no number are not exported: 'nest', 'text'" in text for text in notes)
+    assert any("replaced by a counter: 'only'" in text for text in notes)
+    assert any("values that are not numbers are not exported: 'nest', 'text'" in text for text in notes)
 
 
 def test_tensorboard_and_optuna_take_the_run_and_say_what_is_called_otherwise(
     layout: RunLayout, tmp_path: Path
 ) -> None:
     told = export_run(open_history(layout), "tensorboard", str(tmp_path / "board"))
-    assert "Note: 'mAP@0.5' stands there as 'mAP_0.5'" in told
+    assert "Note: 'mAP@0.5' is stored there as 'mAP_0.5'" in told
     assert len(list((tmp_path / "board").glob("trial-*/events*"))) == 2
     import optuna
 
@@ -168,7 +168,7 @@ def test_pages_and_commands_show_the_run(
             assert form != "json" or json.loads(out)
     assert run(["export", "--to", "mlflow", "-o", f"sqlite:///{tmp_path}/m.db", *storage]) == 0
     out, err = capfd.readouterr()
-    assert "'mAP@0.5' stands there as 'mAP_0.5'" in err
+    assert "'mAP@0.5' is stored there as 'mAP_0.5'" in err
     assert out.startswith(f"run '{layout.run_id}' with 2 nested runs")
 
 

@@ -267,6 +267,33 @@ def test_a_trial_s_page(report: Watched, story: RunHistory) -> None:
     page.wait_for_selector("main:not([hidden])")
 
 
+def test_what_a_trial_uses_of_its_gpus_is_in_the_table_and_on_its_page(report: Watched) -> None:
+    page = report.page
+    assert "GPU use %" not in page.locator("#trials thead").inner_text()
+    page.evaluate(
+        """() => {
+            const { store } = raydrive, trial = store.trials[34];
+            Object.assign(trial, { before: trial.state, state: "Running" });
+            store.head.run.gpu_use = { 34: { gpu_percent: 88, gpu_memory_bytes: 31.2e9 } };
+            store.trials[6].usage = { gpu_percent: 41 };
+            store.tell("data");
+        }"""
+    )
+    page.wait_for_function("document.querySelector('#trials thead').innerText.includes('GPU use %')")
+    cells = page.locator("#trials tbody").inner_text()
+    assert "88" in cells
+    assert text.size(31_200_000_000) in cells
+    page.evaluate("location.hash = '#/trial/34'")
+    page.wait_for_function("document.body.innerText.includes('88 % now')")
+    assert f"{text.size(31_200_000_000)} now" in page.locator("body").inner_text()
+    page.evaluate(
+        """() => {
+            const { store } = raydrive, trial = store.trials[34];
+            trial.state = trial.before; delete store.head.run.gpu_use; store.trials[6].usage = {}; store.tell("data");
+        }"""
+    )
+
+
 def test_what_if_choices_of_a_report(report: Watched) -> None:
     page = report.page
     page.locator("#whatif-result").scroll_into_view_if_needed()

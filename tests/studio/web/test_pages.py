@@ -125,12 +125,10 @@ def test_where_a_warm_started_run_comes_from(watched: Watched, tmp_path: Path) -
     boxes = page.locator("#lineage .name").all_text_contents()
     assert sorted(box.split("-")[0] for box in boxes) == ["first", "other", "second", "third"]
     assert page.locator("#lineage .tie").count() == 3
-    assert f"trial 0 goes on with {second.run_id}_0: from its checkpoint 1, after 5 intervals" in page.inner_text(
-        "main"
-    )
+    assert f"trial 0 continues {second.run_id}_0: from its checkpoint 1, after 5 intervals" in page.inner_text("main")
     page.evaluate("location.hash = '#/trial/0'")
     page.wait_for_selector(".trial h2")
-    assert "goes on with a trial of an earlier run" in page.inner_text(".trial")
+    assert "continues a trial of an earlier run" in page.inner_text(".trial")
     assert watched.errors == []
 
 

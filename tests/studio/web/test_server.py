@@ -230,7 +230,7 @@ def test_buttons_change_a_run_where_that_is_allowed(
     page = watched.open(f"{serve(storage, allow_control=True).url}{PAGE}")
     page.get_by_role("button", name="Pause", exact=True).click()
     page.locator("#paused").wait_for()
-    assert "nothing further is started" in page.locator("#paused").inner_text()
+    assert "no further trial is started" in page.locator("#paused").inner_text()
     page.get_by_role("button", name="Unpause").click()
     page.get_by_role("button", name="Pause now").wait_for()
     over = page.evaluate("raydrive.store.trials.find(t => t.state === 'Completed').number")

@@ -88,7 +88,7 @@ def values_of(arguments: Sequence[Any], inputs: dict[str, str], fetched: dict[st
             continue
         name = argument.name or f"input_{len(inputs) + 1}"
         if argument.changed:
-            raise NotHereError(f"dataset {name!r} has no file of its own: give its .register(ws, NAME) to the script")
+            raise NotHereError(f"dataset {name!r} has no file of its own: pass its .register(ws, NAME) to the script")
         inputs[name] = argument.where
         if argument.local or argument.direct:
             out.append(argument.where)

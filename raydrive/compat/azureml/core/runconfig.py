@@ -19,7 +19,7 @@ class RunConfiguration:
         script: The script.
         arguments: Its arguments.
         framework: ``PyTorch`` or ``TensorFlow``, where ``node_count`` is set and no communicator is named.
-        communicator: Such as ``OpenMpi``, ``Nccl`` or ``ParameterServer``; how many processes stands in ``mpi``,
+        communicator: Such as ``OpenMpi``, ``Nccl`` or ``ParameterServer``; how many processes is in ``mpi``,
             ``pytorch`` or ``tensorflow``.
     """
 

@@ -125,7 +125,7 @@ class ScriptRunConfig(Native):
 
 
 def _placed(file: str | None) -> str | None:
-    """A path that stands in raydrive.toml, absolute."""
+    """A path that is in raydrive.toml, absolute."""
     settings = nearest_settings()
     return file if file is None or settings is None else str(settings.parent / os.path.expanduser(file))
 

@@ -88,7 +88,7 @@ class Workspace(Native):
         Raises:
             NotHereError: Always.
         """
-        raise NotHereError("trials log to raydrive by themselves; leave mlflow.set_tracking_uri(...) out")
+        raise NotHereError("trials log to raydrive automatically; remove mlflow.set_tracking_uri(...)")
 
     @property
     def compute_targets(self) -> _Targets:

@@ -1,4 +1,4 @@
-"""What a curve that broke off says about where it would have ended.
+"""Learning-curve extrapolation: the expected final value of a curve that was cut short.
 
 Let b(k) be a trial's best value after interval k (smaller is better). A trial that a policy stopped at interval k would
 have ended below b(k) by some gain. How much trials gain after k differs with what they gained before it: a diverged or
@@ -45,7 +45,7 @@ class Extrapolation:
 
 
 class CurveExtrapolation:
-    """Knows the completed curves and estimates the ends of others.
+    """Stores the completed curves and estimates the final values of others.
 
     Args:
         curves: Completed trials' metrics by interval, smaller is better; values that are not finite are passed over.

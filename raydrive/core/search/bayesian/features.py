@@ -13,7 +13,9 @@ the dimension is discrete, NaN where it is inactive. A dimension becomes these f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +72,7 @@ class FeatureColumn:
     def codes(self, column: Array) -> NDArray[np.intp]:
         """Returns the number of the value at each position; NaN gives 0."""
         if self.edges is None:
-            raise ValueError(f"{self.dimension.name} is a continuum: its values have no numbers")
+            raise ValueError(f"{self.dimension.name} is continuous: its values are not numbered")
         return np.asarray(np.searchsorted(self.edges, np.nan_to_num(column), side="right"))
 
     def snap(self, column: Array) -> Array:
@@ -128,7 +130,7 @@ class FeatureEncoder:
         return out
 
     def under(self, rows: Array, parent: int, option: int | None) -> Mask:
-        """Tells in which rows the choice ``parent`` is active and at ``option``."""
+        """Returns in which rows the choice ``parent`` is active and at ``option``."""
         chosen: Mask = self.columns[parent].codes(rows[:, parent]) == option
         return chosen & ~np.isnan(rows[:, parent])
 
@@ -185,12 +187,24 @@ def _ordered(choice: Choice) -> Array | None:
     """Places of the options by rank when they are three or more different numbers (batch sizes, widths), else None.
 
     Ranks, because lists are written 16, 32, 64 or 0.1, 0.01, 0.001: people list what they think is evenly spread.
+    Numbers may be given as texts: YAML reads ``1e-3`` as one.
     """
     values = choice.values
     if len(values) > UNORDERED:
         return np.linspace(0.0, 1.0, len(values))
-    if len(values) < 3 or not all(is_number(value) for value in values) or len(set(values)) < len(values):
+    numbers = _numbers(values)
+    if len(values) < 3 or numbers is None or len(np.unique(numbers)) < len(values):
         return None
-    ranks = np.argsort(np.argsort(np.array(values, dtype=float)))
-    places: Array = ranks / (len(values) - 1)
+    places: Array = np.argsort(np.argsort(numbers)) / (len(values) - 1)
     return places
+
+
+def _numbers(values: Sequence[Any]) -> Array | None:
+    """The values as numbers if all of them are finite numbers, or all of them texts that are."""
+    if not (all(map(is_number, values)) or all(isinstance(value, str) for value in values)):
+        return None
+    try:
+        numbers = np.array([float(value) for value in values])
+    except (ValueError, OverflowError):
+        return None
+    return numbers if np.isfinite(numbers).all() else None

@@ -294,7 +294,7 @@ class Posterior:
 
 
 def spread(process: Posterior, prior: Prior, members: int, rng: np.random.Generator) -> list[Array]:
-    """Returns the hyperparameters of a process and further ones from around them, ``members`` in all.
+    """Returns the hyperparameters of a process and further ones from around them, ``members`` in total.
 
     They are drawn from the Laplace approximation of the posterior (its curvature by differences of the gradient), with
     deviations of at most 1, a factor of e.

@@ -1,4 +1,4 @@
-"""Gaussian-process search: fit, dream up what is in flight, go where improvement is expected."""
+"""Gaussian-process search: fits a GP, imputes pending trials with fantasies, maximises log expected improvement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How alike two configurations are: a kernel on bent coordinates, with all dimensions at once and each by itself.
+"""Kernel of two configurations: on warped coordinates, with a joint term and an additive term per dimension.
 
 Notation (p feature columns, d dimensions; a dimension owns one column or several, see ``space_features``):
 
@@ -96,13 +96,20 @@ class Layout:
         return inner * alpha / x, inner * alpha * np.log(x), -beta * rest**beta * np.log(rest)
 
 
-def matern(d: Array) -> tuple[Array, Array]:
-    """Returns (2) at weighted squared distances and its derivative by them, shaped as ``d``."""
+def matern(d: Array, out: tuple[Array, Array, Array] | None = None) -> tuple[Array, Array]:
+    """Returns (2) at weighted squared distances and its derivative by them, shaped as ``d``.
+
+    Args:
+        d: Not written to.
+        out: For (2), for its derivative, and one to write over; new ones unless given.
+    """
     # in place, as this is where a fit spends its time
-    r = 5.0 * d
+    r, slope, e = out or (np.empty_like(d), np.empty_like(d), np.empty_like(d))
+    np.multiply(d, 5.0, out=r)
     np.sqrt(r, out=r)
-    e = np.exp(-r)
-    slope = r + 1.0
+    np.negative(r, out=e)
+    np.exp(e, out=e)
+    np.add(r, 1.0, out=slope)
     slope *= e
     r *= r
     r *= 1.0 / 3.0

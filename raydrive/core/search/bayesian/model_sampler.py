@@ -18,7 +18,7 @@ from raydrive.core.search.without_replacement import Cursor, RemainingConfigs, T
 from raydrive.core.space.search_space import Space
 
 _FEWEST = 3
-"""Results below which a model would only guess: with many trials in flight the even spread goes on."""
+"""Results below which a model would only guess: with many trials in flight the even spread continues."""
 _TRIES = 64
 """Draws that may hit known configurations; an endless space may have options that are configurations as a whole."""
 

@@ -1,4 +1,4 @@
-"""Bayesian sampling: what the user asks for. The method stands in ``docs/bayesian.md``."""
+"""Bayesian sampling: what the user asks for. The method is in ``docs/bayesian.md``."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ _ALGORITHMS: dict[str, type[ModelSampler]] = {"gp": GpSampler, "tpe": TpeSampler
 
 
 class BayesianParameterSampling(SamplingSpec):
-    """Proposes configurations by what the trials so far taught; works together with every termination policy.
+    """Proposes configurations with a model of the trials so far; works with every termination policy.
 
     Args:
         parameter_space: Parameter expressions by name.
-        properties: HyperDrive's dict of extras; ``seed`` may stand there.
+        properties: HyperDrive's dict of extras, which may contain ``seed``.
         seed: Non-negative; None = the seed of the run.
         points_to_evaluate: Configurations to try first, in this order; each names every parameter.
         algorithm: ``gp``, a Gaussian process: the fewest trials. ``tpe``, a tree-structured Parzen estimator: cheaper.
-        initial_points: Trials spread evenly before the model is asked; None = 8 to 14, by the number of dimensions.
+        initial_points: Number of evenly spread trials before the model proposes any; None = 8 to 14, by the number of
+            dimensions.
         fidelity: ``intervals``: trials pause at intervals that a model of learning curves chooses, and it decides
-            whether a new configuration begins or a paused one goes on. None: each trial trains to its end. Trials have
-            to save checkpoints.
+            whether a new configuration begins or a paused one continues. None: each trial trains to its end. Trials
+            have to save checkpoints.
         max_intervals: Intervals that a whole training logs, 2 or more; required by ``fidelity`` and by nothing else.
         min_intervals: Intervals that a trial trains before it may pause; None = a 32nd of ``max_intervals``, 1 or more.
 
@@ -84,15 +85,15 @@ class BayesianParameterSampling(SamplingSpec):
             fix = did_you_mean(str(self.fidelity), [_INTERVALS]) if known else ""
             problems.append(Problem("fidelity", show(self.fidelity), f"{_INTERVALS}, or None", fix))
         elif self.fidelity == _INTERVALS and self.algorithm == "tpe":
-            problems.append(Problem("algorithm", "'tpe'", "gp, with fidelity: intervals", "Leave algorithm out."))
+            problems.append(Problem("algorithm", "'tpe'", "gp, with fidelity: intervals", "Remove algorithm."))
         longest, first = self.max_intervals, self.min_intervals
         if self.fidelity is None:
-            fix = "Write fidelity: intervals, or leave it out."
+            fix = "Write fidelity: intervals, or remove it."
             for name, given in (("max_intervals", longest), ("min_intervals", first)):
                 if given is not None:
                     problems.append(Problem(name, show(given), "nothing without fidelity", fix))
         elif not is_whole(longest, 2):
-            fix = "It is how often a whole training logs the primary metric."
+            fix = "It is the number of times that a complete training logs the primary metric."
             problems.append(Problem("max_intervals", show(longest), "a whole number of 2 or more", fix))
         elif first is not None and not (is_whole(first, 1) and first <= (longest or 0)):
             problems.append(Problem("min_intervals", show(first), f"a whole number from 1 to {longest}, or None"))
@@ -151,7 +152,7 @@ class BayesianParameterSampling(SamplingSpec):
 
     @property
     def continues(self) -> bool:  # type: ignore[override]
-        """Whether the sampler chooses which paused trials go on."""
+        """Whether the sampler chooses which paused trials continue."""
         return self.fidelity is not None
 
     def build(self, seed: int, maximize: bool, before: Sequence[TrialRecord] = ()) -> Sampler:

@@ -1,4 +1,4 @@
-"""From trials to numbers a model can learn from: failures, long tails, scales.
+"""Transforms results of trials into targets of a model: failures, long tails, scales.
 
 Everything here is for minimisation; the caller turns the sign.
 """

@@ -1,4 +1,4 @@
-"""What the trials so far teach a model: rows, values to minimise, how sure they are, and what is still open."""
+"""Training data of a model from the trials so far: rows, values to minimise, their noise, and pending trials."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class TrainingDataReader:
             row = None if trial.outside else self._row(place, trial.params)
             if row is None:
                 continue
-            if trial.state not in TERMINAL and trial.state != PAUSED:  # which may never train on
+            if trial.state not in TERMINAL and trial.state != PAUSED:  # which may never continue
                 open_rows.append(row)
             taught = self._value(trial, endings)
             if taught is not None:

@@ -1,1 +1,1 @@
-"""Sampling by the interval: a model of learning curves that chooses which trial trains on, and for how long."""
+"""Sampling by the interval: a model of learning curves that chooses which trial continues, and for how long."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -23,6 +25,9 @@ _TYPICAL = 5
 _RATIO = 0.62
 """Of an interval that a model sees to the next one: values close to each other tell little more than one of them."""
 
+_SLOW_GROWTH, _LENGTHS = 1.12, 4.0 / 3.0
+"""Of the number of curves, and of a curve's length, from one fit to the next one."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -34,7 +39,7 @@ class Curve:
     values: Array
     """By interval; what is not finite is bad."""
     state: str
-    """``HELD`` (it may go on), ``RUNS`` or ``OVER``."""
+    """``HELD`` (it may continue), ``RUNS`` or ``OVER``."""
     until: int = 0
     """Interval that a running trial trains to."""
     typical: bool = False
@@ -45,11 +50,17 @@ class Curve:
         """Intervals so far."""
         return len(self.values)
 
-    @property
+    @cached_property
     def best(self) -> float:
         """The best value so far, infinite where there is none."""
         finite = self.values[np.isfinite(self.values)]
         return float(finite.min()) if len(finite) else np.inf
+
+    @cached_property
+    def worst(self) -> float:
+        """The worst finite value, minus infinity where there is none."""
+        finite = self.values[np.isfinite(self.values)]
+        return float(finite.max()) if len(finite) else -np.inf
 
 
 def seen_intervals(trained: int) -> list[int]:
@@ -99,20 +110,47 @@ def curve_points(
     return CurvePoints(features.features(rows), layout, curve.astype(np.intp), time, scale(raw)), scale, known
 
 
-def thinned(data: CurvePoints, most: int) -> CurvePoints:
-    """Returns about ``most`` observations at most: whole curves, a third of them the best, and every so many-th."""
-    if len(data.values) <= 1.3 * most:
-        return data
-    n = len(data.features)
-    first = np.searchsorted(data.curve, np.arange(n))
-    order = np.argsort(np.minimum.reduceat(data.values, first), kind="stable")
-    count = max(2, int(most * n / len(data.values)))
-    best, rest = order[: count // 3], order[count // 3 :]
-    some = rest[np.linspace(0, len(rest) - 1, count - len(best)).astype(int)]
-    keep = np.unique(np.concatenate([best, some]))
-    mask = np.isin(data.curve, keep)
-    which = np.searchsorted(keep, data.curve[mask]).astype(np.intp)
-    return CurvePoints(data.features[keep], data.layout, which, data.time[mask], data.values[mask])
+def for_fit(curves: Sequence[Curve], most: int) -> list[Curve]:
+    """Returns the curves that hyperparameters are fitted to: the best, the longest, and every so many-th other one.
+
+    A third each: the best are to be told apart, and the longest tell how curves go on.
+
+    They change seldom while a run goes on, so that a fit can be kept: curves count up to a number that grows by 12 %
+    at a time, and those that may still grow as far as their own length has come in such steps.
+
+    Args:
+        curves: Those without a value are left out.
+        most: Curves, at most.
+    """
+    known = [curve for curve in curves if curve.trained]
+    steady = []
+    for curve in known[: level(len(known))]:
+        length = curve.trained if curve.state == OVER else _steady_length(curve.trained)
+        steady.append(curve if length == curve.trained else replace(curve, values=curve.values[:length]))
+    if len(steady) <= most:
+        return steady
+    order = sorted(range(len(steady)), key=lambda k: steady[k].best)
+    kept = set(order[: most // 3])
+    kept.update(sorted(set(order) - kept, key=lambda k: (-steady[k].trained, k))[: most // 3])
+    rest = [k for k in range(len(steady)) if k not in kept]
+    kept.update(rest[k] for k in np.linspace(0, len(rest) - 1, most - len(kept)).astype(int))
+    return [steady[k] for k in sorted(kept)]
+
+
+def level(count: int) -> int:
+    """Returns the largest number of a series that grows by 12 % and is at most ``count``."""
+    found = 1
+    while (above := max(found + 1, math.ceil(found * _SLOW_GROWTH))) <= count:
+        found = above
+    return found
+
+
+def _steady_length(trained: int) -> int:
+    """The largest number of a series that grows by a third and is at most ``trained``, from 1."""
+    found = 1
+    while (above := max(found + 1, round(found * _LENGTHS))) <= trained:
+        found = above
+    return found
 
 
 def _scale(curves: Sequence[Curve]) -> TargetTransform:
@@ -124,5 +162,5 @@ def _scale(curves: Sequence[Curve]) -> TargetTransform:
         least = _ROOM * (float(np.median(even)) - scale.best)
         if least > scale.unit:
             scale = rescaled(scale, least, best)
-    worst = max((float(v.max()) for c in curves if len(v := c.values[np.isfinite(c.values)])), default=scale.best)
+    worst = max(curve.worst for curve in curves)
     return replace(scale, worst=max(scale.worst, (worst - scale.best) / scale.unit))

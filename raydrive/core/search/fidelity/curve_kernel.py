@@ -1,4 +1,4 @@
-"""How alike two points of learning curves are: a kernel on configuration and interval, and its fit to data.
+"""Kernel of two points of learning curves: on configuration and interval, and its fit to data.
 
 Notation (n observations on c curves, d dimensions of the space; intervals are in units of the longest training):
 
@@ -12,7 +12,7 @@ Notation (n observations on c curves, d dimensions of the space; intervals are i
 
 M is Matern 5/2 (``kernel``, eq. 2). (1) is the mixture of exponential decays of Swersky, Snoek & Adams, *Freeze-Thaw
 Bayesian Optimization* (arXiv:1406.3896), eq. 3.3, with alpha = 1: curves that decay at unknown rates. They give each
-curve a process of its own; in (3) what is still to be learned depends on the configuration, too, so that the gain of
+curve its own process; in (3) what is still to be learned depends on the configuration, too, so that the gain of
 slow learners is predicted from other slow learners, and e lets a curve end away from what its configuration predicts,
 which its own values then tell. (2) is the Ornstein-Uhlenbeck process in the logarithm of time: curves that wander.
 
@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from raydrive.core.arrays import Array
-from raydrive.core.search.bayesian.kernel import Layout, matern, squared_distances
+from raydrive.core.search.bayesian.kernel import Layout, matern
 from raydrive.core.search.bayesian.map_estimate import map_estimate
 
 Index = NDArray[np.intp]
@@ -65,11 +65,25 @@ class CurvePoints:
     """Shape ``(n,)``, standardised; smaller is better."""
 
     @cached_property
+    def pairs(self) -> tuple[Index, Index]:
+        """Each pair of curves once, a curve with itself too: m = c (c + 1) / 2 pairs, two of shape ``(m,)``."""
+        first, second = np.tril_indices(len(self.features))
+        return first, second
+
+    @cached_property
+    def pair_at(self) -> Index:
+        """The pair of curves of two observations, shape ``(n, n)``."""
+        a, b = np.maximum.outer(self.curve, self.curve), np.minimum.outer(self.curve, self.curve)
+        return np.asarray(a * (a + 1) // 2 + b)
+
+    @cached_property
     def apart(self) -> Array:
-        """A: squared distances of configurations in each dimension, shape ``(d, c, c)``."""
-        out = np.empty((self.layout.dimensions, len(self.features), len(self.features)))
+        """A: squared distances of configurations in each dimension, by pair, shape ``(d, m)``."""
+        first, second = self.pairs
+        out = np.empty((self.layout.dimensions, len(first)))
         for j, block in enumerate(self.layout.blocks):
-            out[j] = squared_distances(self.features[:, block], self.features[:, block])
+            columns = self.features[:, block]
+            out[j] = ((columns[first] - columns[second]) ** 2).sum(axis=1)
         return out
 
     @cached_property
@@ -79,14 +93,26 @@ class CurvePoints:
 
     @cached_property
     def wander(self) -> Array:
-        """(2), shape ``(n, n)``."""
-        return wandering(self.time, self.time)
+        """(2) where two observations are of the same curve, 0 elsewhere, shape ``(n, n)``."""
+        return wandering(self.time, self.time) * self.same
+
+    @cached_property
+    def total(self) -> Array:
+        """Sums of two times, shape ``(n, n)``."""
+        return np.asarray(self.time[:, None] + self.time[None, :])
+
+    @cached_property
+    def room(self) -> tuple[Array, Array]:
+        """Arrays that a likelihood writes over, ``(4, d, m)`` and ``(6, n, n)``: new ones would cost as much again."""
+        return np.empty((4, *self.apart.shape)), np.empty((6, *self.pair_at.shape))
 
     def sums(self, by_point: Array) -> Array:
-        """Returns an ``(n, n)`` matrix summed over the observations of each pair of curves, shape ``(c, c)``."""
+        """Returns an ``(n, n)`` matrix summed over the observations of each pair of curves, shape ``(m,)``."""
         first = np.searchsorted(self.curve, np.arange(len(self.features)))
-        rows: Array = np.add.reduceat(by_point, first, axis=0)
-        return np.asarray(np.add.reduceat(rows, first, axis=1))
+        whole = np.add.reduceat(np.add.reduceat(by_point, first, axis=0), first, axis=1)
+        whole = whole + whole.T
+        whole.flat[:: len(whole) + 1] *= 0.5
+        return np.asarray(whole[self.pairs])
 
 
 def decay(a: Array, b: Array, scale: float) -> Array:
@@ -129,47 +155,55 @@ def log_likelihood(theta: Array, data: CurvePoints) -> tuple[float, Array]:
         FloatingPointError: If the covariance is not positive definite to working precision.
     """
     k, n, d = Scales.of(theta), len(data.values), data.layout.dimensions
-    ends = data.apart * k.w[:, None, None]
+    (ends, alone, alone_slope, spare), (t, h, c, g, x, y) = data.room
+    np.multiply(data.apart, k.w[:, None], out=ends)
     whole, whole_slope = matern(ends.sum(0))
-    alone, alone_slope = matern(ends)
-    gains = data.apart * k.v[:, None, None]
-    gain, gain_slope = matern(gains.sum(0))
+    matern(ends, (alone, alone_slope, spare))
     alone_sum = alone.sum(0) / d
-    at = np.ix_(data.curve, data.curve)
-    total = data.time[:, None] + data.time[None, :]
-    t = k.b / (total + k.b)
-    gain_at = gain[at]
-    c = (k.s * whole + k.u * alone_sum)[at]
-    c += (k.p + k.q * gain_at) * t
-    c += data.same * (k.e + k.f * t + k.g * data.wander)
+    gains = np.multiply(data.apart, k.v[:, None], out=alone)
+    gain, gain_slope = matern(gains.sum(0))
+    np.add(data.total, k.b, out=t)
+    np.divide(k.b, t, out=t)
+    np.take(k.p + k.q * gain, data.pair_at, out=h, mode="clip")
+    np.take(k.s * whole + k.u * alone_sum, data.pair_at, out=c, mode="clip")
+    c += np.multiply(h, t, out=x)
+    np.multiply(t, k.f, out=x)
+    x += k.e
+    x *= data.same
+    x += np.multiply(data.wander, k.g, out=y)
+    c += x
     c.flat[:: n + 1] += k.r
     lower = cholesky(c)
     alpha = lapack.dpotrs(lower, data.values, lower=1)[0]
     value = -0.5 * float(data.values @ alpha) - float(np.sum(np.log(np.diagonal(lower)))) - 0.5 * n * _LOG_2PI
-    inverse = lapack.dpotri(lower, lower=1)[0]
-    inverse = inverse + inverse.T
-    inverse.flat[:: n + 1] *= 0.5
-    # dL/dtheta = 1/2 tr((alpha alpha' - C^-1) dC/dtheta), R&W eq. 5.9
-    g = 0.5 * (np.outer(alpha, alpha) - inverse)
-    by_time = g * t
+    # g = dL/dK = 1/2 (alpha alpha' - K^-1), R&W eq. 5.9
+    np.multiply.outer(alpha, 0.5 * alpha, out=g)
+    inverse = lapack.dpotri(lower, lower=1, overwrite_c=1)[0]
+    inverse *= 0.5
+    g -= inverse
+    inverse.flat[:: n + 1] = 0.0
+    g -= inverse.T
+    by_time = np.multiply(g, t, out=y)
     of_ends, of_gains = data.sums(g), data.sums(by_time)
-    own, own_time = g * data.same, by_time * data.same
-    slope_b = by_time * (total / (total + k.b)) * (k.p + k.q * gain_at + k.f * data.same)
+    np.multiply(data.same, k.f, out=x)
+    x += h
+    x *= by_time
     scalars = [
-        k.s * float(np.vdot(of_ends, whole)),
-        k.u * float(np.vdot(of_ends, alone_sum)),
+        k.s * float(of_ends @ whole),
+        k.u * float(of_ends @ alone_sum),
         k.p * float(of_gains.sum()),
-        k.q * float(np.vdot(of_gains, gain)),
-        k.e * float(own.sum()),
-        k.f * float(own_time.sum()),
-        k.g * float(np.vdot(own, data.wander)),
+        k.q * float(of_gains @ gain),
+        k.e * float(np.vdot(g, data.same)),
+        k.f * float(np.vdot(by_time, data.same)),
+        k.g * float(np.vdot(g, data.wander)),
         k.r * float(np.trace(g)),
-        float(slope_b.sum()),
+        float(x.sum() - np.vdot(x, t)),  # b dT/db = T (1 - T)
     ]
-    weight = of_ends * (k.s * whole_slope)
-    by_w = np.array([float(np.vdot(ends[j], weight + of_ends * alone_slope[j] * (k.u / d))) for j in range(d)])
-    weight = of_gains * (k.q * gain_slope)
-    by_v = np.array([float(np.vdot(gains[j], weight)) for j in range(d)])
+    alone_slope *= k.u / d
+    alone_slope += k.s * whole_slope
+    alone_slope *= of_ends
+    by_w = np.einsum("jm,jm->j", ends, alone_slope)
+    by_v = gains @ (of_gains * (k.q * gain_slope))
     return value, np.concatenate([by_w, by_v, scalars])
 
 

@@ -1,8 +1,8 @@
-"""Decides, each time a slot is free, whether a new configuration begins or which paused trial goes on, and how far."""
+"""Decides for each free slot whether a new configuration begins or which paused trial continues, and how far."""
 
 from __future__ import annotations
 
-import math
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +18,8 @@ from raydrive.core.search.bayesian.kernel import Layout
 from raydrive.core.search.bayesian.model_sampler import Beginning
 from raydrive.core.search.bayesian.target_transform import TargetTransform
 from raydrive.core.search.fidelity import curve_kernel
-from raydrive.core.search.fidelity.curve_data import HELD, OVER, RUNS, Curve, curve_points, thinned
+from raydrive.core.search.fidelity.curve_data import HELD, OVER, RUNS, Curve, curve_points, for_fit
+from raydrive.core.search.fidelity.curve_kernel import CurvePoints
 from raydrive.core.search.fidelity.curve_posterior import CurvePosterior, EndImprovement, Places
 from raydrive.core.search.fidelity.curve_reader import CurveReader
 from raydrive.core.search.fidelity.interval_plan import Situation, Step, best_steps
@@ -27,11 +28,14 @@ from raydrive.core.space.search_space import Space
 
 _SEEN, _CURVES = 400, 240
 """Points and curves that the model is conditioned on, about."""
-_FITTED = 260
-"""Points that hyperparameters are fitted to, about."""
-_ITERATIONS = 25
+_FITTED, _FITTED_CURVES = 200, 100
+"""Points and curves that hyperparameters are fitted to, at most."""
+_COARSE, _COARSE_CURVES = 100, 40
+"""Those that a fit to more of them begins with: its steps cost a tenth."""
+_ITERATIONS, _LAST = 25, 6
+"""Of a fit, at most; and of its last part, to all of its points."""
 _FEWEST = 3
-"""Trials with a curve below which the even spread goes on."""
+"""Trials with a curve below which the even spread continues."""
 _EFFORT = Effort(spread=512, near=320, starts=4, rounds=2, iterations=16)
 _STARTS = 32
 """Points that a local search may begin from: the best of all, and as many drawn by their improvement."""
@@ -42,7 +46,7 @@ _EVENLY = 4
 seen it cannot miss."""
 _CACHED = 8
 _WORTH_IT, _BETTER = 0.05, 0.01
-"""Where no other trial may begin, a paused one goes on if it has this chance to be better than the best by this part of
+"""If no other trial may begin, a paused one continues if it has this chance to be better than the best by this part of
 the deviation of all values."""
 
 
@@ -55,7 +59,7 @@ class Intervals:
     first: int
     """Intervals that a trial trains before it is judged, 1 or more."""
     ladder: tuple[float, ...] = (1.0, 0.5, 0.25, 0.125)
-    """What the first trials train to, as parts of a whole training: the model learns from them how curves go on."""
+    """What the first trials train to, as parts of a whole training: the model learns from them how curves continue."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +102,10 @@ class IntervalSampler(Beginning):
         self._reader = CurveReader(self._features, maximize, intervals.longest, self._is_spread, before)
         self._inherited = sum(1 for seen in before if seen.value is not None)
         self._layout = Layout(self._features.owner)
-        self._fits: dict[tuple[int, int], Array] = {}
+        self._fits: dict[bytes, Array] = {}
 
     def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | None:
-        """Returns a configuration to begin or a trial to go on with; None when the space is exhausted and none is.
+        """Returns a configuration to begin or a trial to continue with; None when the space is exhausted and none is.
 
         Args:
             number: Of the next trial.
@@ -137,7 +141,7 @@ class IntervalSampler(Beginning):
         return Suggestion(self._features.params(row), "model", details, self._until(step.until))
 
     def go_on(self, history: Sequence[TrialRecord]) -> Continuation | None:
-        """Returns which paused trial goes on where no other may begin; None when none is likely to become the best."""
+        """Returns which paused trial continues where no other may begin; None if none is likely to become the best."""
         curves = self._reader.read(history)
         if not any(curve.state == HELD for curve in curves):
             return None
@@ -182,23 +186,24 @@ class IntervalSampler(Beginning):
     # --- the model ---------------------------------------------------------------------------------------------------
 
     def _theta(self, curves: Sequence[Curve]) -> Array:
-        """Hyperparameters, fitted anew to the first trials whenever their number or their curves have grown by 12 %.
-
-        They depend on the history alone but for what was added to it since, below these 12 %.
-        """
-        known = [curve for curve in curves if curve.trained]
-        count = _level(len(known))
-        first = known[:count]
-        key = count, _level(sum(min(curve.trained, 6) for curve in first))
+        """Hyperparameters; a function of the curves as they are now, whatever was asked before."""
+        data = self._fitted(curves, _FITTED_CURVES, _FITTED)
+        key = hashlib.sha256(b"".join(part.tobytes() for part in (data.features, data.time, data.values))).digest()
         found = self._fits.get(key)
         if found is None:
-            data, _, _ = curve_points(first, self._features, self._layout, self._intervals.longest, _FITTED)
-            start = curve_kernel.start(self._layout.dimensions)
-            found = curve_kernel.fit(thinned(data, _FITTED), [start], _ITERATIONS)
+            found, iterations = curve_kernel.start(self._layout.dimensions), _ITERATIONS
+            if len(data.values) > 1.3 * _COARSE:
+                coarse = self._fitted(curves, _COARSE_CURVES, _COARSE)
+                found, iterations = curve_kernel.fit(coarse, [found], iterations), _LAST
+            found = curve_kernel.fit(data, [found], iterations)
             while len(self._fits) >= _CACHED:
                 self._fits.pop(next(iter(self._fits)))
             self._fits[key] = found
         return found
+
+    def _fitted(self, curves: Sequence[Curve], most_curves: int, most: int) -> CurvePoints:
+        chosen = for_fit(curves, most_curves)
+        return curve_points(chosen, self._features, self._layout, self._intervals.longest, most)[0]
 
     def _model(self, curves: Sequence[Curve]) -> Model:
         longest = self._intervals.longest
@@ -270,11 +275,3 @@ class IntervalSampler(Beginning):
         best, _ = maximise(f, score, starts, free, rng, _EFFORT)
         row = next((row for row in best if self._new(f.params(row))), None)
         return row, others
-
-
-def _level(count: int) -> int:
-    """The largest number of a series that grows by 12 % and is at most ``count``."""
-    level = 1
-    while (above := max(level + 1, math.ceil(level * 1.12))) <= count:
-        level = above
-    return level

@@ -3,7 +3,7 @@
 ``Sweep`` folds what is decided here. A member that is to take over is stopped by a pause that waits for no checkpoint,
 for its own training is given up; the ``Pause`` has the new hyperparameters, the checkpoint, and the trial whose it is,
 and so has the ``Launch`` that follows. Where members wait for a place, one that has trained ``every`` intervals pauses
-for them, and is compared when it goes on. A schedule is the same without a comparison: a trial pauses where it has
+for them, and is compared when it continues. A schedule is the same without a comparison: a trial pauses where it has
 other values.
 """
 
@@ -17,8 +17,9 @@ from typing import Any
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.lazy_numpy import np
-from raydrive.core.population.exploration import explored
+from raydrive.core.population.exploration import Perturbation
 from raydrive.core.population.lineage import Lineage
+from raydrive.core.population.protocol import Explorer, Taken
 from raydrive.core.population.ranks import Standing, standing
 from raydrive.core.population.rules import Population
 from raydrive.core.population.schedule import Change
@@ -38,12 +39,14 @@ from raydrive.core.records import (
 from raydrive.core.sweep.next_attempt import launch
 from raydrive.core.sweep.packed_params import plain_params
 from raydrive.core.sweep.pauses import Pauses
+from raydrive.core.sweep.population.bandit import PopulationBandit
+from raydrive.core.sweep.population.experience import Experience
 from raydrive.core.sweep.state import RunEnding, State, Trial
 
 TURN, TAKEOVER, SETTING = "population", "exploit", "schedule"
-"""``Pause.by``: for members that wait for a place; to go on from another's checkpoint; at a schedule's change."""
+"""``Pause.by``: for members that wait for a place; to continue from another's checkpoint; at a schedule's change."""
 WAITS_S = 30.0
-"""A launched trial that has not begun for so long waits for a place."""
+"""A launched trial that has not begun for this long waits for a place."""
 STREAM = 1_711_09846
 """Tells the random numbers of changes from those of samplers; the number of the paper."""
 
@@ -60,6 +63,7 @@ class Members:
         self._state = state
         self._curves = curves
         self.lineage = Lineage()
+        self._experience = Experience(state, curves, self.lineage)
 
     # ------------------------------------------------------------------ deciding
 
@@ -84,7 +88,7 @@ class Members:
             return
         behind = self._behind(interval, fact.at)
         if behind or full:
-            why = f"trained to interval {interval}; trials that are behind have its place"
+            why = f"trained to interval {interval}; trials that are behind take its place"
             yield from pauses.begin(trial, interval, why, TURN)
             return
         found = self._takeover(trial, interval, config)
@@ -94,7 +98,7 @@ class Members:
             yield Stop(trial.number, trial.attempt, found.why, BY_PAUSE)
 
     def go_on(self, config: RunConfig, may_launch: Callable[[], bool], *, new_ones: bool) -> Iterator[Launch]:
-        """Yields the members that go on: those that have trained least, the worst of them first; new trials before all.
+        """Yields the members that continue: new trials first, then those that have trained least, the worst first.
 
         Args:
             config: The run's.
@@ -110,7 +114,7 @@ class Members:
             yield self._launch(self._first(equal, least, rules_of(config)), config)
 
     def _first(self, equal: Sequence[Trial], interval: int, rules: Population) -> Trial:
-        """Which of the members with so many intervals goes on first: the worst, while the best stand where it does."""
+        """Which of the members with this many intervals continues first: the worst, while the best are there too."""
         if rules.schedule or len(equal) == 1 or not interval:
             return equal[0]
         return max(equal, key=lambda one: (self._standing(one, interval, rules).rank, -one.number))
@@ -154,7 +158,7 @@ class Members:
         return launch(trial, why=_rank_text(self._standing(trial, interval, rules), config))
 
     def _takeover(self, trial: Trial, interval: int, config: RunConfig) -> Launch | None:
-        """Returns how a member goes on from another one's newest checkpoint, where it is among the worst."""
+        """Returns how a member continues from another one's newest checkpoint, where it is among the worst."""
         rules = rules_of(config)
         found = self._standing(trial, interval, rules)
         sources = self._sources(found, rules) if found.is_worst else ()
@@ -164,9 +168,20 @@ class Members:
         rng = np.random.default_rng((config.seed, trial.number, 1 + len(changes), STREAM))
         source = sources[int(rng.integers(len(sources)))]
         before = plain_params(source.params)
-        params = explored(before, config.sampling.space, rules.perturb, rng)
+        experience = self._experience
+        taken = Taken(
+            params=before,
+            space=config.sampling.space,
+            interval=interval,
+            value=experience.score(source.number, source.checkpoint_interval),
+            every=rules.every,
+            blocks=lambda: experience.blocks(rules.every),
+            begun=lambda: experience.begun(trial.number),
+        )
+        chosen = explorer_of(rules).explored(taken, rng)
+        params, note = chosen.params, f" ({chosen.note})" if chosen.note else ""
         value = f"trial {source.number}, {self._value_text(source.number, interval)}"
-        why = f"{_rank_text(found, config)}: goes on from {value}{_changes_text(before, params)}"
+        why = f"{_rank_text(found, config)}: continues from {value}{_changes_text(before, params)}{note}"
         return replace(
             launch(trial, why=why),
             params=params,
@@ -205,7 +220,7 @@ class Members:
         trial.params = decision.params
 
     def refusal(self, trial: Trial, decision: Close, config: RunConfig) -> RunEnding | None:
-        """Returns the end of a run whose training saves no checkpoint that another member could go on from.
+        """Returns the end of a run whose training saves no checkpoint that another member could continue from.
 
         Known for certain when a trial has trained to its end.
         """
@@ -213,19 +228,24 @@ class Members:
         first = rules.every if not rules.schedule else min((one.interval for one in rules.schedule[1:]), default=length)
         if decision.state != COMPLETED or self._state.checkpointed or length <= first:
             return None
-        what = "the population's members go on from each other's checkpoints"
+        what = "the population's members continue from each other's checkpoints"
         if rules.schedule:
-            what = "the schedule changes hyperparameters, and a trial goes on with them from its checkpoint"
+            what = "the schedule changes hyperparameters, and a trial continues with them from its checkpoint"
         return RunEnding(
             FAILED,
-            f"{what}, and no trial has saved one: trial {trial.number} trained to its end. Save one in training, "
-            "run.save_checkpoint(folder), and go on from run.resume_from; or leave population out",
+            f"{what}, and no trial has saved one: trial {trial.number} trained to its end. Save one during training, "
+            "run.save_checkpoint(folder), and continue from run.resume_from; or remove population",
         )
 
 
 def rules_of(config: RunConfig) -> Population:
     """Returns the population of a configuration that has one."""
     return config.rules.population or Population()
+
+
+def explorer_of(rules: Population) -> Explorer:
+    """Returns what chooses hyperparameters in a population."""
+    return Perturbation(rules.perturb) if rules.model is None else PopulationBandit(rules.model)
 
 
 def _taken(pause: Pause) -> dict[str, Any]:

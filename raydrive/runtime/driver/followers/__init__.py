@@ -1,1 +1,1 @@
-"""What tells of a run elsewhere while it goes on: notices of its end, and trackers."""
+"""Sends an active run's progress elsewhere: notices and trackers."""

@@ -1,4 +1,4 @@
-"""Checkpoints of paused trials that will never go on: deleted where the policy limits how many trials are paused."""
+"""Checkpoints of paused trials that will never continue: deleted where the policy limits how many trials are paused."""
 
 from __future__ import annotations
 

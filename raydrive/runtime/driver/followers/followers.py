@@ -1,4 +1,4 @@
-"""All that tells of a driver's run elsewhere. Nothing of the run waits for it but the end of the driver."""
+"""Everything that sends a run's progress elsewhere. Only the end of the driver waits for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Followers:
     """Notices and trackers of a run.
 
     Args:
-        notices: Tells of its end and of new bests; None = nobody is told.
+        notices: Tells of its end and of new bests; None = no notices.
         trackers: Tells trackers of each step.
     """
 
@@ -62,12 +62,17 @@ class Followers:
         self._trackers.start()
 
     def after(self, decisions: Iterable[Decision]) -> None:
-        """Tells what has come of decisions that are recorded; returns at once."""
+        """Reports the results of recorded decisions; returns at once."""
         if self._notices is not None:
             self._notices.after(decisions)
 
+    def follow(self, sweep: Sweep) -> None:
+        """Takes the run as it stands after an edit."""
+        if self._notices is not None:
+            self._notices.follow(sweep)
+
     async def interrupted(self, why: str) -> None:
-        """Tells that the driver ends and the run does not; returns when it is told, or cannot be."""
+        """Sends the notice that the driver ends and the run does not; returns when it is delivered, or cannot be."""
         if self._notices is not None:
             await self._notices.interrupted(why)
         await self._trackers.finish()

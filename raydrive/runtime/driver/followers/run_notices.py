@@ -1,4 +1,4 @@
-"""The notices of a driver's run: what is to be told goes to a sender, whose failures the driver tells."""
+"""The notices of a driver's run: a sender delivers them, and the driver reports its failures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE_S = 30.0
 
 
 class RunNotices:
-    """Tells of a run.
+    """Sends notices of a run.
 
     Args:
         rule: Whom, and of what.
@@ -35,21 +35,25 @@ class RunNotices:
         self._maker = NoticeMaker(rule, run_id, sweep)
         self._sender = NoticeSender(rule.command, webhook if rule.source else rule.webhook, self._failed)
         if rule.source and not webhook:
-            self._failed(f"the address of the webhook is not known any more: resume the run, which reads {rule.source}")
+            self._failed(f"the address of the webhook is no longer known: resume the run, which reads {rule.source}")
 
     def after(self, decisions: Iterable[Decision]) -> None:
-        """Tells what has come of decisions that are recorded; returns at once."""
+        """Reports the results of recorded decisions; returns at once."""
         for notice in self._maker.after(decisions, time.time()):
             self._sender.send(notice)
 
+    def follow(self, sweep: Sweep) -> None:
+        """Takes the run as it stands after an edit."""
+        self._maker.follow(sweep)
+
     async def interrupted(self, why: str) -> None:
-        """Tells that the driver ends and the run does not; returns when it is told, or cannot be."""
+        """Sends the notice that the driver ends and the run does not; returns when it is delivered, or cannot be."""
         for notice in self._maker.interrupted(why, time.time()):
             self._sender.send(notice)
         await self.finish()
 
     async def finish(self) -> None:
-        """Returns when all is told, or cannot be."""
+        """Returns when all notices are delivered, or cannot be."""
         if not await asyncio.get_running_loop().run_in_executor(None, self._sender.finish, PATIENCE_S):
             self._failed(f"a notice was not delivered within {PATIENCE_S:g} s")
         self.on_their_way = False

@@ -1,4 +1,4 @@
-"""Starts the processes that tell a run's trackers of it, and keeps what they find wrong for the heartbeat.
+"""Starts the processes that feed a run's trackers, and collects their problems for the heartbeat.
 
 They read the journal and nothing waits for them: a tracker that hangs or is away changes nothing for the run.
 """
@@ -19,7 +19,7 @@ from raydrive.package_path import code_of, python_command
 BOOT = code_of("raydrive.trackers.follower", "module.main()")
 """What such a process runs."""
 FINISH_S = 30.0
-"""Seconds that the driver of a run that is over waits for them."""
+"""Seconds that the driver of a run that has ended waits for them."""
 _AGAIN_S = 5.0
 
 
@@ -63,7 +63,7 @@ class TrackerProcesses:
                 process.kill()
 
     async def _keep(self, name: str) -> None:
-        """Has a process follow the run, and another one where that has died."""
+        """Starts a process that follows the run, and a new one if it has died."""
         while not self._ending:
             try:
                 await self._run(name)

@@ -38,7 +38,7 @@ class ProcessLog:
 
     path: Path
     uploader: LogUploader | None
-    """Brings it to a storage that is not local; None when it is written there directly."""
+    """Uploads it to a storage that is not local; None when it is written there directly."""
 
     def changed(self, start: int) -> None:
         """Notes that it is another one from this byte on, since it was cut."""
@@ -51,17 +51,17 @@ class Prepared:
     """The files of one attempt."""
 
     cwd: Path
-    """Working directory: the code, ``outputs`` and ``logs``. Removed when the attempt is over."""
+    """Working directory: the code, ``outputs`` and ``logs``. Removed when the attempt has ended."""
     files: Path
     """Holds ``outputs`` and ``logs``: the trial's folder in the storage, or a local stand-in for it."""
     log: Path
     """What the process writes to stdout and stderr."""
     uploader: LogUploader | None
-    """Brings the log to a storage that is not local; None when it is written there directly."""
+    """Uploads the log to a storage that is not local; None when it is written there directly."""
     layout: RunLayout
     trial: int
     scratch: Path
-    """Folder of this attempt on this node, beside the working directory. Removed when the attempt is over."""
+    """Folder of this attempt on this node, beside the working directory. Removed when the attempt has ended."""
     home: Path
     """The run's folder on this node, in which all of that is."""
     code: Path | None
@@ -96,7 +96,7 @@ class Prepared:
         return (self.home,) if storage is None else (storage, self.home)
 
     def sync_log(self) -> None:
-        """Brings what is new in the log to a storage that is not local.
+        """Uploads what is new in the log to a storage that is not local.
 
         Raises:
             StorageError: If it cannot be written.
@@ -132,7 +132,7 @@ class Prepared:
 
         Args:
             process: Index of the process on this node.
-            most: So many at most.
+            most: At most this many.
         """
         log = self.more_logs[process - 1].path if process else self.log
         try:
@@ -160,12 +160,12 @@ class Prepared:
                 file.write(f"raydrive: {text}\n")
 
     def log_trouble(self) -> str:
-        """Returns why the log is not read any more: the trial has put something else in its place; else empty."""
+        """Returns why the log is no longer read: the trial has put something else in its place; else empty."""
         with contextlib.suppress(OSError):  # the script may have removed it
             try:
                 os.close(open_within(self.within, self.log))
             except RefusedFileError as error:
-                return f"its log is not read any more: {error}"
+                return f"its log is no longer read: {error}"
         return ""
 
     def clean(self, *, bare: bool = False, stays: Sequence[Path] = ()) -> None:
@@ -228,7 +228,7 @@ class TrialFiles:
         return [self.temporary.path, *([str(self.link)] if self.link else [])]
 
     def use_python(self, python: str) -> None:
-        """Has trials use the interpreter that was built for them, an absolute path."""
+        """Makes trials use the interpreter that was built for them, an absolute path."""
         self._spec = dataclasses.replace(self._spec, python=python)
 
     def environment(self, secrets: Mapping[str, str]) -> dict[str, str]:
@@ -266,7 +266,7 @@ class TrialFiles:
         return self._function
 
     def unpack(self) -> None:
-        """Brings the code of the run to this node.
+        """Fetches the code of the run to this node.
 
         Raises:
             StorageError: If it is missing or damaged.
@@ -342,7 +342,9 @@ class TrialFiles:
         local = self._layout.trial(trial).local_path
         files = self._root / "files" / name if local is None else while_training(local, node_rank)
         if local is not None and not is_contained([str(self._layout.folder.local_path)], str(local)):
-            raise RefusedFileError(f"cannot use {local}: another trial has put a link there that leaves the run's")
+            raise RefusedFileError(
+                f"cannot use {local}: another trial has created a link there that leads out of the run's"
+            )
         workdir = self._bound_workdir(name, files) if self._code is None else None
         cwd = workdir.cwd if workdir else make_workdir(self._code, self._work / name, files / "outputs", files / "logs")
         log_folder = f"{local}/attempt-{attempt}" if local is not None else str(files)

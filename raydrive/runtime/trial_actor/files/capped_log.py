@@ -1,4 +1,4 @@
-"""A trial's log on its node, kept below a limit: of one that grows beyond it the middle goes, head and tail stay.
+"""A trial's log on its node, kept below a limit: beyond it the middle is dropped, and head and tail stay.
 
 The processes of a trial append to the file themselves, so that a log costs nothing. It is cut while they write: the
 tail is copied to where the middle began, and the file ends after it. No call of the system copies the last bytes and
@@ -58,7 +58,7 @@ class CappedLog:
             most: Bytes at most.
 
         Returns:
-            What stands there; where to go on; and how many bytes from ``start`` on are dropped.
+            What is there; where to continue; and how many bytes from ``start`` on are dropped.
         """
         with _opened(self._path, os.O_RDONLY) as file:
             if file is None:

@@ -2,7 +2,7 @@
 
 Training puts a folder ``NAME`` into ``RAYDRIVE_CHECKPOINT_DIR`` and then an empty file ``NAME.done``;
 ``save_checkpoint`` calls the whole folder ``NAME.raydrive`` and says so on the channel, since a marker is a file to
-make and to delete, for which training would wait. Uploading runs in a thread here while training goes on; when it has
+make and to delete, for which training would wait. Uploading runs in a thread here while training continues; when it has
 ended, both are removed, which is what the next ``save_checkpoint`` waits for.
 """
 
@@ -48,12 +48,12 @@ CONFIRM_S = 5.0
 
 
 Upload = Callable[[int, float | None], Awaitable[Manifest]]
-"""Brings a checkpoint to the storage, given the intervals that it holds and the last value."""
+"""Uploads a checkpoint to the storage, given the intervals that it holds and the last value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """The checkpoint an attempt goes on from."""
+    """The checkpoint an attempt continues from."""
 
     path: Path
     """The local copy."""
@@ -65,12 +65,12 @@ class Resumed:
 def recover(
     layout: RunLayout, trial: int, attempt: int, name: str, interval: int, into: Path, note: Callable[[str], None]
 ) -> Resumed | None:
-    """Brings a checkpoint to this node; one that is damaged is passed over for the one before, with a notice.
+    """Downloads a checkpoint to this node; a damaged one is replaced by the previous one, with a notice.
 
     Args:
         layout: The run.
         trial: Number of the trial.
-        attempt: Number of the attempt that goes on from it; the checkpoint is kept for as long as it does.
+        attempt: Number of the attempt that continues from it; the checkpoint is kept for as long as it does.
         name: Number of the wanted checkpoint, as text; with the number of another trial before it, as ``name_of`` has
             it, where it is that trial's. The driver keeps such a one for as long as it is needed.
         interval: Intervals it holds. One with more is of an attempt that was lost before it could report them.
@@ -92,31 +92,31 @@ def recover(
     whole = manifests(layout, trial)
     known = [found for found in whole if found.number <= int(name) and found.interval <= interval]
     if known and int(name) not in [found.number for found in whole]:
-        note(f"checkpoint {name} of trial {trial} is gone or damaged; taking the one before")
+        note(f"checkpoint {name} of trial {trial} is missing or damaged; using the previous one")
     for manifest in reversed(known):
         pin(layout, trial, attempt, manifest.number)
         try:
             path = fetch_checkpoint(layout, trial, manifest, into)
         except DamagedCheckpointError as error:
-            note(f"{error}; taking the one before")
+            note(f"{error}; using the previous one")
             continue
         return Resumed(path, manifest.interval, manifest.number)
-    note(f"no whole checkpoint of trial {trial} is left: it starts from nothing")
+    note(f"no complete checkpoint of trial {trial} is left: it starts from the beginning")
     return None
 
 
 def _take_over(
     layout: RunLayout, trial: int, wanted: int, into: Path, note: Callable[[str], None]
 ) -> tuple[Path, int] | None:
-    """Brings another trial's checkpoint here, or a newer one, or an older one; returns the copy and its number."""
+    """Downloads another trial's checkpoint, or a newer or older one; returns the copy and its number."""
     found = manifests(layout, trial)
     newer = [one for one in found if one.number >= wanted]
     for manifest in (*newer, *reversed([one for one in found if one.number < wanted])):
         if manifest.number != wanted:
-            note(f"checkpoint {wanted} of trial {trial} is gone or damaged; taking its checkpoint {manifest.number}")
+            note(f"checkpoint {wanted} of trial {trial} is missing or damaged; using its checkpoint {manifest.number}")
         with contextlib.suppress(DamagedCheckpointError):
             return fetch_checkpoint(layout, trial, manifest, into), manifest.number
-    note(f"no whole checkpoint of trial {trial} is left: it goes on from its own")
+    note(f"no complete checkpoint of trial {trial} is left: it continues from its own")
     return None
 
 
@@ -228,7 +228,7 @@ class CheckpointPublisher:
             await asyncio.wait([self._watching])  # two at once would publish the same folder twice
         await self.sweep(last=True)
         for name in [name for name in self._announced if name not in self._seen][:1]:
-            self._note(f"the checkpoint {name!r} was announced, and no folder {name} is in {wire.CHECKPOINT_DIR}")
+            self._note(f"the checkpoint {name!r} was announced, but no folder {name} is in {wire.CHECKPOINT_DIR}")
         if self._last:
             with contextlib.suppress(asyncio.TimeoutError):  # a driver that is away: one more is kept
                 await asyncio.wait_for(self._confirming.wait(), CONFIRM_S)
@@ -239,7 +239,7 @@ class CheckpointPublisher:
         while not self._closing:
             self._wake.clear()
             if self._announced:
-                # Training goes on now: reading, hashing and syncing at once would take its core and its disk from it.
+                # Training continues now: reading, hashing and syncing at once would take its core and its disk from it.
                 await asyncio.sleep(LET_GO_S)
             if not self._closing:  # else close() does, once, for the last time
                 await self.sweep()
@@ -260,8 +260,12 @@ class CheckpointPublisher:
             saved = path.name.endswith(wire.SAVED)
             name = path.name.removesuffix(wire.SAVED if saved else wire.DONE)
             folder = path if saved else self._staging / name
-            if saved and not last and name not in self._announced:
-                continue  # its word on the channel, which tells the interval it belongs to, is on its way
+            if saved and name not in self._announced:
+                if not last:
+                    continue  # its message, which tells the interval it belongs to, is on its way
+                if name.endswith(wire.REPORTED):  # the process ended between the copy and the message with its values
+                    remove_tree(folder)
+                    continue
             interval, value = self._announced.pop(name) if name in self._announced else self._progress()
             if folder.is_dir():
                 await self._publish(self._upload_of(folder), interval, value)
@@ -307,7 +311,7 @@ class CheckpointPublisher:
                 return
             except (StorageError, OSError) as error:
                 if time.monotonic() > end:
-                    self._missing(f"the checkpoint at interval {interval} is given up: {error}")
+                    self._missing(f"the checkpoint at interval {interval} was given up: {error}")
                     self._patience_now_s = min(AGAIN_S, self._patience_s)
                     return
                 self._note(f"checkpoint at interval {interval}: {error}; trying again")
@@ -336,7 +340,7 @@ class CheckpointPublisher:
         return done
 
     def _prune(self) -> None:
-        """Deletes older checkpoints, but none that a relaunch may have to go on from."""
+        """Deletes older checkpoints, but none that a relaunch may have to continue from."""
         if not self._confirmed:
             return
         try:

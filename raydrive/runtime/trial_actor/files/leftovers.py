@@ -1,4 +1,4 @@
-"""What a script left in its working directory, which is removed with the attempt: what is kept of it, what is not.
+"""Files that a script left in its working directory, which is removed with the attempt: which are kept, which are not.
 
 ``outputs`` and ``logs`` there are links to the trial's own folders. Everything else that is new, or that differs from
 the code snapshot, is moved to the trial's ``kept`` folder where a pattern of ``raydrive.keep`` names it, else counted,
@@ -63,7 +63,7 @@ class Leftovers:
             return ""
         names = ", ".join(map(legible, self.shared[:_NAMED]))
         more = f" and {len(self.shared) - _NAMED} more" if len(self.shared) > _NAMED else ""
-        why = f"as files of the code above {amount(SMALL_BYTES)} are shared"
+        why = f"because files of the code above {amount(SMALL_BYTES)} are shared"
         return f"changed in place for all trials on this node, {why}: {names}{more}"
 
     def text(self) -> str:
@@ -221,7 +221,7 @@ def sizes_of(code: Path) -> dict[str, tuple[int, int]]:
 
 
 def move_kept(kept: Mapping[str, str], into: Path, cwd: Path) -> dict[str, str]:
-    """Moves files of a working directory into a folder, under their names; links among them go on leading there.
+    """Moves files of a working directory into a folder, under their names; links among them continue leading there.
 
     Returns:
         Names of those that could not be moved, and why.
@@ -317,7 +317,7 @@ def take_replaced(cwd: Path, files: Path) -> dict[str, str]:
             failed.update(move_tree(real, str(ours), name))
         else:
             goal = f"a link to {legible(os.readlink(there))}" if there.is_symlink() else "a file"
-            failed[name] = f"the script put {goal} in its place"
+            failed[name] = f"the script replaced it with {goal}"
     return failed
 
 

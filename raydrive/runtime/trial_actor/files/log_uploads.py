@@ -43,7 +43,7 @@ Saved = Iterable[Mapping[str, int]]
 
 
 async def upload_log(prepared: Prepared) -> None:
-    """Brings a growing log to a storage that is not local, so that it can be followed."""
+    """Uploads a growing log to a storage that is not local, so that it can be followed."""
     while True:
         await asyncio.sleep(LOG_PERIOD_S)
         with contextlib.suppress(StorageError):  # the next round, or the end, brings it all the same
@@ -57,7 +57,7 @@ async def deliver(
     saved: Callable[[], Saved] = tuple,
     given_up: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Brings what an attempt left to where it is kept, has noted what is not there, and removes the rest.
+    """Stores what an attempt left, records what is missing, and removes the rest.
 
     Args:
         prepared: The attempt's files; its processes are gone.
@@ -166,7 +166,7 @@ class _Delivery:
         self.failed.update({f"{KEPT}/{name}": why for name, why in moved.items()})
 
     def upload(self, last: bool) -> None:
-        """Brings everything to a storage that is not local.
+        """Uploads everything to a storage that is not local.
 
         Args:
             last: See ``upload_tree``.
@@ -241,12 +241,16 @@ class _Delivery:
     def _renamed(self) -> str:
         new = [(tree, *names) for tree, done in self.trees.items() for names in done.renamed.items()]
         words = [f"{legible(f'{tree}/{name}')} as {tree}/{other}" for tree, name, other in new]
-        return f"stored under other names, for the storage does not take theirs: {self._some(words)}" if words else ""
+        return (
+            f"stored under other names, because the storage does not accept theirs: {self._some(words)}"
+            if words
+            else ""
+        )
 
     def _skipped(self) -> str:
         # A link that is kept leads to what is kept.
         words = [f"{tree}/{name}" for tree, done in self.trees.items() if tree != KEPT for name in done.skipped]
-        return f"not in the storage, for it takes files only: {self._some(words)}" if words else ""
+        return f"not in the storage, which accepts only files: {self._some(words)}" if words else ""
 
     def _missing(self) -> str:
         absent = self._absent()
@@ -259,10 +263,10 @@ class _Delivery:
 
     def _incomplete(self) -> str:
         words = [legible(name) for name in self.unmarked]
-        return f"not kept, for no NAME.done says that they are whole: checkpoint {self._some(words)}" if words else ""
+        return f"not kept, because no NAME.done marks them as complete: checkpoint {self._some(words)}" if words else ""
 
     def _some(self, words: list[str]) -> str:
-        """The first few, with the number of the others; what is not there as a whole stands in the log."""
+        """The first few, with the number of the others; what is not there as a whole is in the log."""
         for number, word in enumerate(words[:_LOGGED]):
             if number >= _NAMED or len(word) > _NAME_CHARS:
                 self.prepared.note(f"and {word}")

@@ -1,9 +1,9 @@
-"""What an attempt needs on its node, and others may remove while it trains: cleaners of ``/tmp``, or its own script.
+"""Files that an attempt needs and that may be removed while it trains: by cleaners of ``/tmp``, or its own script.
 
 The socket, the link to the trial's files and the run's folder are in ``/tmp`` and ``/dev/shm``. Before each attempt
-they are checked and made anew (``LogSocket.mend``, ``TrialFiles.unpack``); here, while one trains. What can be put back
-is put back; an attempt that could not log, or failed, after something had gone is lost and not failed, for the next one
-finds everything there again.
+they are checked and made again (``LogSocket.mend``, ``TrialFiles.unpack``); here, while one trains. What can be put
+back is put back; an attempt that could not log, or failed, after something had gone is lost and not failed, for the
+next one finds everything there again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOG_BYTES = 64 << 20
 
 
 class RemovedError(Exception):
-    """An attempt ended for want of something that was removed; the message says what."""
+    """An attempt ended for lack of something that was removed; the message says what."""
 
 
 class RemovalWatch:
@@ -68,15 +68,15 @@ class RemovalWatch:
         socket = f"its socket {self._channel.path}"
         try:
             if self._channel.mend():
-                self._miss(socket, "it was made anew")
+                self._miss(socket, "it was recreated")
         except OSError as error:
-            self._miss(socket, f"it cannot be made anew: {error}")
+            self._miss(socket, f"it cannot be recreated: {error}")
         workdir = self._prepared.workdir
         if workdir is not None and not workdir.leads_to_trial():
             again = workdir.lead_again()
-            self._miss("the link to its files", "it was made anew" if again else "it cannot be made anew")
+            self._miss("the link to its files", "it was recreated" if again else "it cannot be recreated")
         if not self._files.is_held():
-            self._miss(f"the run's folder {self._files.root}", "it cannot be made anew while the trial runs")
+            self._miss(f"the run's folder {self._files.root}", "it cannot be recreated while the trial runs")
 
     def _miss(self, what: str, outcome: str) -> None:
         if what not in self._gone:
@@ -97,7 +97,7 @@ class RemovalWatch:
         if code != 0:
             return f"it failed after {what} was removed"
         if self._channel_gone_at and self._could_not_log():
-            return f"it could not log any more after {what} was removed"
+            return f"it could no longer log after {what} was removed"
         if self._prepared.uploader is not None and not os.path.isdir(self._prepared.files):
             # An actor does not import the records for a word.
             from raydrive.core.records import OUTPUTS  # lazy: raydrive.core.records, 0.007 s

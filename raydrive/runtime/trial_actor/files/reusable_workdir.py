@@ -1,4 +1,4 @@
-"""The folders of an attempt that brings no code: made once for a trial actor, and laid anew for each attempt.
+"""The folders of an attempt that brings no code: made once for a trial actor, and laid again for each attempt.
 
 A trial that lasts milliseconds would otherwise spend more time on making and deleting directories than on anything
 else: ext4 looks at every inode that was deleted in the last seconds before it gives out a new one, so that each trial
@@ -71,7 +71,7 @@ class ReusableWorkdir:
             return False
 
     def lead_again(self) -> bool:
-        """Makes that link anew; returns whether it could be."""
+        """Makes that link again; returns whether it could be."""
         with contextlib.suppress(OSError):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(os.path.dirname(self._trial), 0o700)

@@ -1,7 +1,7 @@
 """A folder for the temporary files of an actor's trials: emptied after each one, removed with the actor.
 
 Nothing else removes what a killed process leaves in a temporary folder. The path stays the same for all trials of an
-actor, since a process may have it in mind, and is short, since sockets are made there (108 bytes in all).
+actor, since a process may have it in mind, and is short, since sockets are made there (108 bytes in total).
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def test_a_large_file_of_the_code_that_was_changed_for_everybody_is_named_once(c
         file.write(b"y")
     left = look(cwd, code, ["*.bin"])
     assert left.shared_text() == (
-        "changed in place for all trials on this node, as files of the code above 1.0 MB are shared: large.bin"
+        "changed in place for all trials on this node, because files of the code above 1.0 MB are shared: large.bin"
     )
     assert move_kept(left.kept, tmp_path / "kept", cwd) == {}
     assert (tmp_path / "kept" / "large.bin").stat().st_size == SMALL_BYTES + 2
@@ -146,7 +146,7 @@ def test_outputs_that_a_script_has_made_anew_are_its_outputs(cwd: Path, tmp_path
     os.symlink("/nowhere", cwd / "logs")
     failed = take_replaced(cwd, tmp_path / "files")
     assert (tmp_path / "files" / "outputs" / "deep" / "model").read_text() == "weights"
-    assert failed == {"logs": "the script put a link to /nowhere in its place"}
+    assert failed == {"logs": "the script replaced it with a link to /nowhere"}
 
 
 def test_what_links_in_outputs_lead_to_takes_their_place_before_it_is_removed(cwd: Path, tmp_path: Path) -> None:

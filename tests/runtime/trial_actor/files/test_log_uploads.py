@@ -119,9 +119,10 @@ def test_no_file_decides_over_the_others(bucket: Bucket, tmp_path: Path) -> None
     contents = {read_file(layout, 0, f"outputs/{name}").decode() for name in stored}
     assert contents == {ascii(name) for name in ("a.txt", CAFE, "caf%E9.txt", "two\nlines", ".x.tmp", "z.txt")}
     assert notes == {
-        "stored under other names, for the storage does not take theirs: outputs/caf\\xe9.txt as outputs/caf%E9.txt~2, "
+        "stored under other names, because the storage does not accept theirs: outputs/caf\\xe9.txt as "
+        "outputs/caf%E9.txt~2, "
         "outputs/two\\nlines as outputs/two%0Alines": "",
-        "not in the storage, for it takes files only: outputs/dangling (a dangling link), outputs/loop (a link to a "
+        "not in the storage, which accepts only files: outputs/dangling (a dangling link), outputs/loop (a link to a "
         "folder), logs/pipe (not a file)": "outputs",
     }
     assert all(f"raydrive: {note}\n" in log_of(layout) for note in notes)
@@ -221,7 +222,7 @@ def test_a_name_that_only_this_store_refuses_is_stored_under_a_plain_one(bucket:
     layout, notes, _ = run_trial(bucket.uri, train)
     assert stored_of(layout) == ["outputs/a%3Ab"]
     assert list(notes) == [
-        "stored under other names, for the storage does not take theirs: outputs/a:b as outputs/a%3Ab"
+        "stored under other names, because the storage does not accept theirs: outputs/a:b as outputs/a%3Ab"
     ]
 
 
@@ -320,7 +321,7 @@ def test_outputs_that_are_no_folder_any_more_are_named(tmp_path: Path, odd: str)
     else:
         what = "a link to /usr" if odd == "link" else "a file"
         ((note, about),) = notes.items()
-        assert note.startswith(f"missing from the storage: outputs (the script put {what} in its place)")
+        assert note.startswith(f"missing from the storage: outputs (the script replaced it with {what})")
         assert about == "outputs"
 
 
@@ -383,10 +384,11 @@ def test_a_checkpoint_is_whole_or_none(bucket: Bucket, tmp_path: Path, kind: str
     assert (found / "latest" / CAFE).read_text() == "weights"
     assert (found / "latest").is_symlink()
     assert notes == {
-        "the checkpoint at interval 2 is not in the storage: it would not be whole without pipe (not a file)": OUTPUTS,
+        "the checkpoint at interval 2 is not in the storage: it would not be complete without pipe "
+        "(not a file)": OUTPUTS,
         "the checkpoint file.pt is not in the storage: it is a file, and a checkpoint is a folder": OUTPUTS,
         "the checkpoint nothing is not in the storage: there is no such folder": OUTPUTS,
-        "not kept, for no NAME.done says that they are whole: checkpoint unfinished": "",
+        "not kept, because no NAME.done marks them as complete: checkpoint unfinished": "",
     }
 
 
@@ -403,7 +405,7 @@ def test_a_checkpoint_whose_place_is_denied_is_named_and_waited_for_once(bucket:
     layout, notes, last = run_trial(bucket.uri, train, patience_s=0.2)
     assert (last.exit_code, manifests(layout, 0)) == (0, [])
     given_up, left = notes
-    assert given_up.startswith("the checkpoint at interval 1 is given up: ")
+    assert given_up.startswith("the checkpoint at interval 1 was given up: ")
     assert "ACCESS_DENIED" in given_up
     assert left.startswith("not kept: state/ (1 byte, 1 file)")
     assert list(notes.values()) == ["outputs", ""]

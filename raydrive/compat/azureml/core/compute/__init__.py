@@ -38,8 +38,8 @@ class ComputeTarget:
         self.name = name
         self.type = "ray"
         note(
-            f"compute target {name!r}: trials run on the Ray cluster of raydrive.toml, or on this machine; what each "
-            "reserves stands there too (resources)"
+            f"compute target {name!r}: trials run on the Ray cluster of raydrive.toml, or on this machine; the "
+            "resources of each are set there too (resources)"
         )
 
     @staticmethod

@@ -33,14 +33,14 @@ class HyperDriveConfig(Native):
         hyperparameter_sampling: Such as ``RandomParameterSampling({...})``.
         primary_metric_name: The metric to optimise, exactly as it is logged.
         primary_metric_goal: ``PrimaryMetricGoal.MAXIMIZE`` or ``MINIMIZE``.
-        max_total_runs: Trials in all.
+        max_total_runs: Trials in total.
         max_concurrent_runs: Trials at a time; None = all.
         max_duration_minutes: Longest time for the whole run.
         policy: Early termination; None = none.
         estimator: An ``Estimator``, in place of ``run_config``.
         run_config: A ``ScriptRunConfig``.
         resume_from: Earlier runs to start from.
-        resume_child_runs: Trials of earlier runs that go on.
+        resume_child_runs: Trials of earlier runs that continue.
         pipeline: Refused; only scripts are tuned.
         debug_flag: Not looked at.
         custom_run_id: Not looked at: runs are numbered by raydrive.
@@ -69,7 +69,7 @@ class HyperDriveConfig(Native):
     ) -> None:
         run_config = estimator if run_config is None else run_config
         if pipeline is not None:
-            raise NotHereError("pipeline: only scripts are tuned: give the step as run_config=ScriptRunConfig(...)")
+            raise NotHereError("pipeline: only scripts are tuned; pass the step as run_config=ScriptRunConfig(...)")
         own, mapping = here()
         extra = {name: getattr(own, name) for name in _OWN if getattr(own, name) is not None}
         if own.resources is not None:
