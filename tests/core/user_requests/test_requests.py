@@ -182,7 +182,7 @@ def test_a_run_that_is_over_does_not_pause_and_tells_what_would_end_it_again() -
     sweep = a_sweep(limits=Limits(max_total_runs=2, max_concurrent_runs=2, max_duration_s=5.0))
     sweep.handle(Ended(5.5, 1, 1, 1, "x"))
     assert sweep.finished is not None
-    with pytest.raises(ConfigError, match=r"RUN: found a run that has ended \(Failed\); allowed: a run that has not ended"):
+    with pytest.raises(ConfigError, match=r"RUN: found a run that has ended \(Failed\); allowed: a run that has not"):
         plan(sweep, {"do": "pause"}, 9.0)
     found = plan(sweep, {"do": "retry", "trials": [0]}, 9.0)
     assert found.notes == ("the run has used its time of 5 s: also raise limits.timeout, or it ends again at once",)
