@@ -173,8 +173,7 @@ class RequestMethods:
             address: Address of a dashboard, if nothing else of the cluster can be reached.
 
         Raises:
-            ConfigError: If something cannot change or be used, or the run was edited in the meantime; all problems at
-                once.
+            ConfigError: If something cannot change or be used, or the run was edited since; all problems at once.
             ClusterError: If its driver cannot be reached.
         """
         request = {"patch": _patch(self.reader, locals()), "rejudge": rejudge, "expect_revision": expect_revision}

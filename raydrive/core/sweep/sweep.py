@@ -67,7 +67,7 @@ from raydrive.core.user_classes import failure, is_own
 from raydrive.core.user_facts import USER_FACTS, Edited, Retried, UserFact
 
 _TIMELESS = (Ticked, Cancelled, *USER_FACTS)
-"""Facts that do not tell that the run was worked on until then."""
+"""Facts that move no clock: ticks are mostly not recorded, requests also while nobody works on the run."""
 
 
 class Sweep(ReadableSweep):
@@ -213,8 +213,6 @@ class Sweep(ReadableSweep):
                     state.ending = RunEnding(COMPLETED, f"max_duration of {duration_text(limit_s)} reached")
             case _ if isinstance(fact, USER_FACTS):
                 self._fold_user_fact(fact)
-        # A tick from which nothing follows is not recorded, so no tick may move the clock. What a user asks for may be
-        # recorded while nothing works on the run.
         if not isinstance(fact, _TIMELESS):
             state.clock.last_at = max(state.clock.last_at, fact.at)
 
