@@ -189,9 +189,7 @@ class Run(RayOfTrial):
             _note(f"report keeps no checkpoint {f'of rank {this.rank}: rank 0 saves' if root else 'outside a trial'}")
             checkpoint = None
         with this.saving if checkpoint is not None else contextlib.nullcontext():
-            saved = ""
-            if checkpoint is not None:
-                saved = context_values.stage_checkpoint(os.fspath(checkpoint), root, wire.REPORTED)
+            saved = context_values.stage_reported(checkpoint, root)
             message = wire.metrics_message(values, step, description, this.rank, saved)
             if this.client is None or not this.client.send(message):
                 for name, value in values.items():

@@ -381,6 +381,11 @@ def stage_checkpoint(directory: str, root: str, end: str = "") -> str:
     return name
 
 
+def stage_reported(directory: str | os.PathLike[str] | None, root: str) -> str:
+    """The same for a checkpoint that is sent in one message with its values; an empty name for None."""
+    return "" if directory is None else stage_checkpoint(os.fspath(directory), root, wire.REPORTED)
+
+
 def _copy_folder(source: str, target: str) -> None:
     """Copies a folder; links are followed, as by ``shutil.copytree``; times are not kept.
 

@@ -29,6 +29,10 @@ OPTIONAL = {
     "ipykernel",
     "IPython",
     "ipywidgets",
+    "keras",
+    "lightning",
+    "pytorch_lightning",
+    "xgboost",
 }
 """Packages that raydrive runs without: extras, and what notebooks and training scripts bring."""
 

@@ -87,6 +87,7 @@ RAY_INSIDE_FUNCTIONS = (
     "raydrive.runtime.ray_cluster.storage_probe",
     "raydrive.runtime.driver_client",
     "raydrive.trial_ray",
+    "raydrive.compat.ray_tune._modules",  # puts modules of ours beside those of ray
 )
 # A pure core gets time, randomness and contents of files as arguments.
 IMPURE = {

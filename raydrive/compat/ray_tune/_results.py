@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from raydrive.compat.ray_tune._session import Checkpoint
-from raydrive.compat.tuners.tuning import Finished, Tuning
+from raydrive.compat.tuners.tuner_calls import Finished, Tuning
 from raydrive.core.errors import ConfigError, Problem, RaydriveError
 from raydrive.core.records import FAILED
 

@@ -9,7 +9,7 @@ from typing import Any
 from raydrive.compat.ray_tune._named import Named, kind_of
 from raydrive.compat.ray_tune._space import ConfigSpace, Domain, choice, uniform
 from raydrive.compat.tuners import expressions
-from raydrive.compat.tuners.tuning import Tuning
+from raydrive.compat.tuners.tuner_calls import Tuning
 
 DEFAULT_TRIALS = 100
 _MODES = {"min": "minimize", "max": "maximize"}

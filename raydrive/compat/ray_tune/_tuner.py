@@ -10,7 +10,7 @@ from raydrive.compat.ray_tune._named import Named
 from raydrive.compat.ray_tune._results import ExperimentAnalysis, ResultGrid, results_of
 from raydrive.compat.ray_tune._space import ConfigSpace
 from raydrive.compat.ray_tune._trainables import REGISTERED, WithParameters, WithResources, train, unwrapped
-from raydrive.compat.tuners.tuning import Finished, Tuning, carried_out
+from raydrive.compat.tuners.tuner_calls import Finished, Tuning, carried_out
 from raydrive.core.errors import ConfigError, Problem
 
 TOOL = "Ray Tune"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from raydrive.compat.tuners.scripts import install, run
 from raydrive.compat.tuners.sweep_parts import EARLIER
-from raydrive.compat.tuners.tuning import ENDED, Finished, Tuning, take
+from raydrive.compat.tuners.tuner_calls import ENDED, Finished, Tuning, take
 from raydrive.context import Run
 
 

@@ -13,8 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from raydrive.compat.tuners.optuna_space import Distributions, Given, discovered, expression_of
-from raydrive.compat.tuners.scripts import OPTUNA
-from raydrive.compat.tuners.tuning import Finished, Tuning, carried_out
+from raydrive.compat.tuners.tuner_calls import Finished, Tuning, carried_out
 from raydrive.context import Run
 from raydrive.core.records import COMPLETED, FAILED
 
@@ -46,7 +45,7 @@ def _optimized(
     """``Study.optimize``: the trials are added to the study when all of them are over."""
     found: Distributions = {}
     tuning = Tuning(
-        tool=OPTUNA,
+        tool="Optuna",
         train=lambda params: _attempt(study, func, params),
         metric=METRIC,
         goal=study.directions[0].name.lower(),
@@ -143,8 +142,10 @@ def _prunes(func: Any) -> bool:
     """Whether the file of an objective asks for being pruned."""
     function = getattr(func, "func", func)
     call = getattr(function, "__code__", None) or getattr(vars(type(function)).get("__call__"), "__code__", None)
+    if call is None:
+        return False
     try:
-        text = Path(call.co_filename).read_text(errors="replace") if call is not None else ""
+        text = Path(call.co_filename).read_text(errors="replace")
     except OSError:
         text = " ".join(call.co_names)  # a cell of a notebook
     return "should_prune" in text or "PruningCallback" in text

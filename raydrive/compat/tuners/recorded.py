@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 
 from raydrive.compat.tuners.scripts import install, run
-from raydrive.compat.tuners.tuning import Finished, Tuning, take
+from raydrive.compat.tuners.tuner_calls import Finished, Tuning, take
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.storage.folder.current import current_folder
 

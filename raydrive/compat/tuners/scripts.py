@@ -87,7 +87,7 @@ def stand_in(file: Path, arguments: list[str]) -> None:
     if not tunes(file):
         return
     from raydrive.compat.tuners.submitted import Submitter  # lazy: pydantic, 0.2 s
-    from raydrive.compat.tuners.tuning import take  # lazy: raydrive.compat.tuners.tuning, 0.005 s
+    from raydrive.compat.tuners.tuner_calls import take  # lazy: raydrive.compat.tuners.tuner_calls, 0.005 s
 
     take(Submitter(file, arguments))
     install(file, submits=True)

@@ -13,7 +13,7 @@ from raydrive.api.run import HyperDriveRun, Run
 from raydrive.api.workspace import Experiment, Workspace
 from raydrive.compat.azureml._runs import Experiment as Submitted
 from raydrive.compat.tuners.sweep_parts import sweep_of
-from raydrive.compat.tuners.tuning import Finished, Tuning
+from raydrive.compat.tuners.tuner_calls import Finished, Tuning
 from raydrive.core.errors import RaydriveError
 from raydrive.core.records import COMPLETED, FAILED
 from raydrive.settings.nearest import nearest_settings

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from raydrive.compat.tuners.tuning import ENDED, Finished, Tuning
+from raydrive.compat.tuners.tuner_calls import ENDED, Finished, Tuning
 
 LAUNCHER = "raydrive.compat.tuners.in_trial"
 """Runs a script in a trial."""

@@ -110,7 +110,7 @@ def test_mlflow_gets_every_value_under_a_name_it_takes(
     assert any("the hyperparameter 'bad@name [x]'" in text for text in notes)
     assert any("the tag 'tag@" in text for text in notes)
     assert any("values are cut" in text and "long" in text for text in notes)
-    assert any("counted instead: 'only'" in text for text in notes)
+    assert any("replaced by a counter: 'only'" in text for text in notes)
     assert any("values that are not numbers are not exported: 'nest', 'text'" in text for text in notes)
 
 

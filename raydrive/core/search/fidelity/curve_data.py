@@ -111,10 +111,12 @@ def curve_points(
 
 
 def for_fit(curves: Sequence[Curve], most: int) -> list[Curve]:
-    """Returns the curves that hyperparameters are fitted to: a third of them the best, and every so many-th other.
+    """Returns the curves that hyperparameters are fitted to: the best, the longest, and every so many-th other one.
+
+    A third each: the best are to be told apart, and the longest tell how curves go on.
 
     They change seldom while a run goes on, so that a fit can be kept: curves count up to a number that grows by 12 %
-    at a time, and each as far as its own length has come in such steps.
+    at a time, and those that may still grow as far as their own length has come in such steps.
 
     Args:
         curves: Those without a value are left out.
@@ -123,14 +125,16 @@ def for_fit(curves: Sequence[Curve], most: int) -> list[Curve]:
     known = [curve for curve in curves if curve.trained]
     steady = []
     for curve in known[: level(len(known))]:
-        length = _steady_length(curve.trained)
+        length = curve.trained if curve.state == OVER else _steady_length(curve.trained)
         steady.append(curve if length == curve.trained else replace(curve, values=curve.values[:length]))
     if len(steady) <= most:
         return steady
     order = sorted(range(len(steady)), key=lambda k: steady[k].best)
-    best, rest = order[: most // 3], sorted(order[most // 3 :])
-    some = [rest[k] for k in np.linspace(0, len(rest) - 1, most - len(best)).astype(int)]
-    return [steady[k] for k in sorted({*best, *some})]
+    kept = set(order[: most // 3])
+    kept.update(sorted(set(order) - kept, key=lambda k: (-steady[k].trained, k))[: most // 3])
+    rest = [k for k in range(len(steady)) if k not in kept]
+    kept.update(rest[k] for k in np.linspace(0, len(rest) - 1, most - len(kept)).astype(int))
+    return [steady[k] for k in sorted(kept)]
 
 
 def level(count: int) -> int:

@@ -11,7 +11,7 @@ from scipy.special import log_ndtr
 
 from raydrive.core.arrays import Array
 from raydrive.core.search.bayesian.acquisition import log_h
-from raydrive.core.search.bayesian.kernel import covariance, with_slopes
+from raydrive.core.search.bayesian.kernel import Layout, covariance, matern, squared_distances, with_slopes
 from raydrive.core.search.fidelity.curve_kernel import CurvePoints, Index, Scales, cholesky, decay
 
 
@@ -44,18 +44,16 @@ class CurvePosterior:
 
     @cached_property
     def _thetas(self) -> tuple[Array, Array]:
-        """Those of G and of M(v), as ``kernel.covariance`` takes them."""
+        """Those of G and of M(v), as ``kernel`` takes them; M(v) has no part of single dimensions."""
         d = self.data.layout.dimensions
         ends = np.concatenate([self.theta[:d], [self.theta[2 * d + 1], self.theta[2 * d], 0.0]])
-        return ends, np.concatenate([self.theta[d : 2 * d], [-40.0, 0.0, 0.0]])
+        return ends, np.concatenate([self.theta[d : 2 * d], [-np.inf, 0.0, 0.0]])
 
     def _by_configuration(self, a: Array, b: Array) -> tuple[Array, Array]:
         """G and M(v) between features."""
-        layout, parts = self.data.layout, []
-        for theta in self._thetas:
-            x, y = layout.coordinates(a, theta), layout.coordinates(b, theta)
-            parts.append(covariance(x, y, layout, theta))
-        return parts[0], parts[1]
+        layout, (ends, gains) = self.data.layout, self._thetas
+        whole = covariance(layout.coordinates(a, ends), layout.coordinates(b, ends), layout, ends)
+        return whole, matern(squared_distances(layout.coordinates(a, gains), layout.coordinates(b, gains)))[0]
 
     @cached_property
     def inverse_factor(self) -> Array:
@@ -170,9 +168,9 @@ class EndImprovement:
         process, layout = self.process, self.process.data.layout
         common, by_gain = self._weights
         parts = []
-        for theta in process._thetas:
+        for theta, slopes_of in zip(process._thetas, (with_slopes, _whole_slopes), strict=True):
             x, y = layout.coordinates(features, theta), layout.coordinates(process.data.features, theta)
-            value, slopes = with_slopes(x, y, layout, theta)
+            value, slopes = slopes_of(x, y, layout, theta)
             slopes *= np.exp(0.5 * theta[layout.owner])[None, None, :]
             parts.append((value[:, process.data.curve], slopes))
         k = parts[0][0] + common + by_gain * parts[1][0]
@@ -189,3 +187,9 @@ class EndImprovement:
         of_ends, of_gains = by_point @ of_curve, (by_point * by_gain) @ of_curve
         gradient = np.einsum("mc,mcp->mp", of_ends, parts[0][1]) + np.einsum("mc,mcp->mp", of_gains, parts[1][1])
         return np.log(s) + log_part, gradient
+
+
+def _whole_slopes(a: Array, b: Array, layout: Layout, theta: Array) -> tuple[Array, Array]:
+    """Returns M of all dimensions together and its derivative by the coordinates of ``a``; as ``with_slopes``."""
+    k, slope = matern(squared_distances(a, b))
+    return k, 2.0 * slope[:, :, None] * (a[:, None, :] - b[None, :, :])

@@ -41,6 +41,7 @@ class CurveReader:
         self._longest = longest
         self._spread = spread
         self._rows: dict[int, tuple[Params, Array | None]] = {}
+        self._curves: dict[int, tuple[tuple[object, ...], Curve | None]] = {}
         self._objective: tuple[str, Objective | None] = ("", None)
         self._before = [
             curve for i, seen in enumerate(before) if (curve := self._curve(-1 - i, replace(seen, state=_over(seen))))
@@ -48,8 +49,17 @@ class CurveReader:
 
     def read(self, history: Sequence[TrialRecord]) -> list[Curve]:
         """Returns the curves of trials of earlier runs, whose numbers are negative, and of these."""
-        found = (self._curve(i, seen) for i, seen in enumerate(history))
+        found = (self._kept(i, seen) for i, seen in enumerate(history))
         return [*self._before, *(curve for curve in found if curve is not None)]
+
+    def _kept(self, number: int, trial: TrialRecord) -> Curve | None:
+        """The trial's curve, read again only where it has changed."""
+        last = trial.curve[-1] if len(trial.curve) else None
+        key = (trial.state, len(trial.curve), last, trial.until, trial.value, trial.objective, trial.params)
+        known = self._curves.get(number)
+        if known is None or known[0] != key:
+            known = self._curves[number] = key, self._curve(number, trial)
+        return known[1]
 
     def _curve(self, number: int, trial: TrialRecord) -> Curve | None:
         known = self._rows.get(number)

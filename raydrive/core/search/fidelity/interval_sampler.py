@@ -27,7 +27,7 @@ from raydrive.core.space.search_space import Space
 
 _SEEN, _CURVES = 400, 240
 """Points and curves that the model is conditioned on, about."""
-_FITTED, _FITTED_CURVES = 128, 56
+_FITTED, _FITTED_CURVES = 150, 60
 """Points and curves that hyperparameters are fitted to, at most."""
 _ITERATIONS = 25
 _FEWEST = 3

@@ -5,7 +5,7 @@ import pytest
 
 from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.kernel import Layout
-from raydrive.core.search.fidelity.curve_data import HELD, OVER, Curve, curve_points, seen_intervals, thinned
+from raydrive.core.search.fidelity.curve_data import HELD, OVER, Curve, curve_points, for_fit, level, seen_intervals
 from raydrive.core.space.search_space import parse_space, uniform
 
 FEATURES = FeatureEncoder(parse_space({"x": uniform(0, 1)}))
@@ -49,7 +49,20 @@ def test_of_many_points_the_best_curves_keep_theirs() -> None:
     assert len(points) == 40
     assert len(data.values) <= 120
     assert points[0] > points[-1] >= 1
-    fewer = thinned(data, 40)
-    assert len(fewer.values) < 0.6 * len(data.values)
-    assert fewer.values.min() == data.values.min()
-    assert thinned(fewer, 100) is fewer
+
+
+def test_a_fit_sees_the_best_curves_and_some_from_everywhere() -> None:
+    many = curves([30] * 40)
+    chosen = for_fit(many, 12)
+    assert len(chosen) == 12
+    numbers = [curve.trial for curve in chosen]
+    assert numbers[:4] == [0, 1, 2, 3]
+    assert numbers[-1] > 30
+    assert for_fit(many[:5], 12)[4].trial == 4
+
+
+def test_what_a_fit_sees_changes_in_steps() -> None:
+    assert [len(for_fit(curves([n]), 9)[0].values) for n in (1, 2, 5, 6, 8, 40, 49, 50)] == [1, 2, 5, 5, 7, 37, 49, 49]
+    assert [len(for_fit(curves([3] * n), 900)) for n in (1, 9, 10, 99, 100, 105)] == [1, 9, 9, 91, 91, 102]
+    assert for_fit(curves([0, 3]), 9)[0].trial == 1, "a curve without a value is none"
+    assert [level(count) for count in (1, 20, 1000)] == [1, 20, 904]
