@@ -58,7 +58,7 @@ def test_what_a_task_logs_arrives_whole_and_in_order(embedded: dict[str, Any]) -
 
 def test_what_comes_after_the_trial_is_told(embedded: dict[str, Any]) -> None:
     assert "LoggingError" in embedded["late"]["late"]
-    assert "is over" in embedded["late"]["late"]
+    assert "has ended" in embedded["late"]["late"]
     assert embedded["late"]["values"] == [[1.0]]
 
 

@@ -150,7 +150,7 @@ def _open_log(path: str) -> int:
         raise OSError(error.errno, f"{kind} is in its place") if kind else error from None
     if not stat.S_ISREG(os.fstat(log).st_mode):
         os.close(log)
-        raise OSError(errno.EINVAL, "something else than a file is in its place")
+        raise OSError(errno.EINVAL, "it is not a file")
     os.set_blocking(log, True)
     return log
 
