@@ -16,47 +16,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
-import heapq
-import importlib
 import importlib.util
-import json
-import math
 import sys
 import time
 import warnings
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _spaces import expression
+from _ask_tell import PUBLIC, Cells, error, load
+from _raydrive_sampler import Raydrive
 
-from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
 from raydrive.core.search.trial_record import TrialRecord
-
-PUBLIC = Path(__file__).resolve().parents[2] / "shared" / "quality" / "public" / "tasks.py"
-
-
-class Raydrive:
-    """A raydrive sampler as ask and tell."""
-
-    def __init__(self, space: list[dict[str, Any]], seed: int, algorithm: str) -> None:
-        sampling = BayesianParameterSampling({d["name"]: expression(d) for d in space}, algorithm=algorithm)
-        self._sampler = sampling.build(seed, maximize=False)
-        self._history: list[TrialRecord] = []
-
-    def ask(self) -> tuple[int, dict[str, Any]] | None:
-        """Returns a handle and a configuration, None when there is none left."""
-        number = len(self._history)
-        suggestion = self._sampler.ask(number, self._history)
-        if suggestion is None:
-            return None
-        self._history.append(TrialRecord(number, suggestion.params, None, "Running"))
-        return number, dict(suggestion.params)
-
-    def tell(self, handle: int, value: float) -> None:
-        """Takes the outcome of a configuration."""
-        self._history[handle] = TrialRecord(handle, self._history[handle].params, value, "Completed")
 
 
 class Optuna:
@@ -99,99 +70,16 @@ SAMPLERS = {
 }
 
 
+def made(name: str, space: list[dict[str, Any]], seed: int, workers: int) -> Any:
+    """Returns a sampler; how many trials will be in flight is nothing that these ask for."""
+    kind, option = SAMPLERS[name]
+    return kind(space, seed, option)
+
+
 def available(name: str) -> bool:
     """Tells whether a sampler can run here."""
     needed = {"optuna-tpe": ["optuna"], "optuna-gp": ["optuna", "torch"]}.get(name, [])
     return all(importlib.util.find_spec(module) is not None for module in needed)
-
-
-def play(task: Any, name: str, seed: int, workers: int, trials: int) -> tuple[list[float], list[float]]:
-    """Returns values in order of finishing, and CPU milliseconds of each suggestion."""
-    # the same trial lengths for every sampler, as in ../shared/quality/harness.py
-    rng = np.random.default_rng([zlib.crc32(task.name.encode()), seed, 77])
-    length = np.exp(0.5 * rng.normal(size=trials))
-    kind, option = SAMPLERS[name]
-    sampler = kind(task.space, seed, option)
-    values: list[float] = []
-    cost: list[float] = []
-    running: list[tuple[float, int, Any, dict[str, Any]]] = []
-    now, asked = 0.0, 0
-    while len(values) < trials:
-        while asked < trials and len(running) < workers:
-            before = time.process_time()
-            answer = sampler.ask()
-            cost.append((time.process_time() - before) * 1e3)
-            if answer is None:  # a small space is exhausted
-                trials = asked
-                break
-            heapq.heappush(running, (now + length[asked], asked, *answer))
-            asked += 1
-        if not running:
-            break
-        now, _, handle, params = heapq.heappop(running)
-        values.append(task.evaluate(snapped(task.space, params)))
-        sampler.tell(handle, values[-1])
-    return values, cost
-
-
-def snapped(space: list[dict[str, Any]], params: dict[str, Any]) -> dict[str, Any]:
-    """Returns params as the tables of tasks list them: 0.3, not 0.30000000000000004; bounds not passed by rounding."""
-    out = dict(params)
-    for d in space:
-        if d["type"] == "choice":
-            continue
-        value = min(max(float(out[d["name"]]), d["low"]), d["high"])
-        if d["type"] == "int":
-            value = round(value)
-        elif d["q"]:
-            value = min(d["low"] + round((value - d["low"]) / d["q"]) * d["q"], d["high"])
-        out[d["name"]] = value
-    return out
-
-
-def regret(task: Any, values: list[float]) -> float:
-    """Returns 0 at the best known value, 1 at the median of random search, clipped to [0, 1]."""
-    return float(np.clip((min(values) - task.optimum) / (task.rs_median - task.optimum), 0.0, 1.0))
-
-
-def load(path: Path) -> list[Any]:
-    """Returns the tasks of a module given by path; relative imports work when its folders are packages."""
-    folder, parts = path.parent, [path.stem]
-    while (folder / "__init__.py").exists():
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    sys.path.insert(0, str(folder))
-    return list(importlib.import_module(".".join(parts)).tasks())
-
-
-class Cells:
-    """Regrets of single runs. Each is written down as it ends and not played again, so a cut loses nothing.
-
-    Args:
-        record: A file of JSON lines to go on from and add to; None keeps nothing.
-    """
-
-    def __init__(self, record: Path | None) -> None:
-        self._record = record
-        self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
-        if record is not None and record.exists():
-            for line in record.read_text(encoding="utf-8").splitlines():
-                cell = json.loads(line)
-                self._known[cell["sampler"], cell["task"], cell["seed"], cell["workers"], cell["trials"]] = cell
-
-    def get(self, task: Any, name: str, seed: int, workers: int, trials: int) -> dict[str, Any]:
-        """Returns a cell with ``regret`` and ``ms``, the median CPU milliseconds of a suggestion after the first 15."""
-        key = (name, task.name, seed, workers, trials)
-        cell = self._known.get(key)
-        if cell is None:
-            values, cost = play(task, name, seed, workers, min(trials, task.budget))
-            cell = dict(zip(("sampler", "task", "seed", "workers", "trials"), key, strict=True))
-            cell |= {"regret": regret(task, values), "ms": float(np.median(cost[15:] or cost))}
-            self._known[key] = cell
-            if self._record is not None:
-                with self._record.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(cell) + "\n")
-        return cell
 
 
 def compare(tasks: list[Any], names: list[str], each: list[int], seeds: int, trials: int, cells: Cells) -> None:
@@ -227,11 +115,6 @@ def show(tasks: list[Any], names: list[str], regrets: np.ndarray, cost: np.ndarr
     print(f"\n| task | {' | '.join(names[k] for k in order)} |\n|---|{'---|' * len(names)}")
     for i, task in enumerate(tasks):
         print(f"| {task.name} | {' | '.join(f'{regrets[:, i, k].mean():.3f}' for k in order)} |")
-
-
-def error(x: np.ndarray) -> float:
-    """Returns the standard error of a mean."""
-    return float(x.std(ddof=1) / math.sqrt(len(x))) if len(x) > 1 else math.nan
 
 
 def timing(names: list[str], counts: list[int], clock: str, repeats: int = 5) -> None:
@@ -270,7 +153,7 @@ def _fill(sampler: Any, points: np.ndarray, values: np.ndarray) -> None:
     if isinstance(sampler, Raydrive):
         for n, (x, y) in enumerate(zip(points, values, strict=True)):
             params = {f"x{j}": float(v) for j, v in enumerate(x)}
-            sampler._history.append(TrialRecord(n, params, float(y), "Completed"))
+            sampler.history.append(TrialRecord(n, params, float(y), "Completed"))
         return
     import optuna
 
@@ -313,7 +196,7 @@ def main() -> int:
             return 2
     else:
         each = [int(workers) for workers in given.workers.split(",")]
-        compare(load(path), names, each, given.seeds, given.trials, Cells(given.record))
+        compare(load(path), names, each, given.seeds, given.trials, Cells(given.record, made))
     if not given.no_timing:
         timing(names, [int(count) for count in given.counts.split(",")], given.clock)
     return 0
