@@ -10,7 +10,6 @@ cores and two trials at a time, and more trials than it can train; it is ended w
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import statistics

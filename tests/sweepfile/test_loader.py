@@ -583,7 +583,7 @@ def test_an_installation_in_a_command_is_kept_apart_refused_or_warned_about() ->
     line = "trial.command=pip install torch && python train.py --lr ${{search_space.lr}}"
     loaded = load(SWEEP, line)
     assert loaded.submission.config.trial.throw_away
-    assert any("thrown away" in note for note in loaded.warnings)
+    assert any("deleted after it" in note for note in loaded.warnings)
     allowed = load(SWEEP, line, "raydrive.allow_pip_install=true")
     assert not allowed.submission.config.trial.throw_away
     assert any("'pip install torch' changes" in note for note in allowed.warnings)

@@ -50,8 +50,8 @@ def test_a_file_of_the_preview_is_the_same_as_todays_and_is_told_todays_forms(tm
     assert old.source_directory == new.source_directory == tmp_path / "src"
     added = [note for note in old.warnings if "2021 preview" in note]
     assert len(added) == 4
-    assert any("today: sampling_algorithm" in note for note in added)
-    assert any("today: type: sweep" in note for note in added)
-    assert any("today: code: src" in note for note in added)
-    assert any("today: {type: uri_file, mode: ro_mount, path: data.csv}" in note for note in added)
+    assert any("now: sampling_algorithm" in note for note in added)
+    assert any("now: type: sweep" in note for note in added)
+    assert any("now: code: src" in note for note in added)
+    assert any("now: {type: uri_file, mode: ro_mount, path: data.csv}" in note for note in added)
     assert not any("2021 preview" in note for note in new.warnings)

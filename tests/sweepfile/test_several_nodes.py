@@ -113,7 +113,7 @@ def test_each_key_has_its_say(here: Path, overrides: list[str], expected: tuple[
     [
         (
             ["raydrive.resources.nodes=3"],
-            r"raydrive.resources.nodes: found 3; allowed: 2, as trial.resources.instance_count has. Write 2, or leave",
+            r"raydrive.resources.nodes: found 3; allowed: 2, as trial.resources.instance_count has. Write 2, or remove",
         ),
         (
             ["resources.instance_count=3"],
@@ -123,7 +123,7 @@ def test_each_key_has_its_say(here: Path, overrides: list[str], expected: tuple[
             ["raydrive.resources.processes_per_node=2"],
             r"found 2; allowed: 4, as trial.distribution.process_count_per_instance asks for on each of 2 nodes",
         ),
-        (["distribution={type: mpi}"], r"distribution: found other values; allowed: what trial.distribution has"),
+        (["distribution={type: mpi}"], r"distribution: found different values; allowed: what trial.distribution has"),
         (
             ["trial.distribution={type: tensorflow, worker_count: 3}"],
             r"trial.distribution.worker_count: found 3; allowed: a multiple of the number of nodes, 2.*worker_count: 4",

@@ -153,8 +153,7 @@ class RequestMethods:
             max_total_runs, max_concurrent_runs: Trials in all, and at a time.
             max_duration_minutes, max_run_duration_seconds: Length of the run, and of an attempt; False = no limit.
             max_attempts: Starts of a trial that fails by itself.
-            max_losses: How often a trial may be lost with its node or actor; False = no limit any more.
-            first_failures: The run fails when its first so many trials have failed; 0 = never.
+            max_losses, first_failures: Losses with a node or actor (False = no limit); failures at the start (0 = any).
             strict: Whether the run ends when its trials log other metrics only; a number: after so many reports.
             policy: Another policy; ``NoTerminationPolicy()`` for none. It judges from the next report on.
             sampling: Another way of sampling, of the same search space unless it brings one.
@@ -166,7 +165,7 @@ class RequestMethods:
             lease_s, storage_patience_s: Seconds for which trials go on without a driver, or wait for the storage.
             finish_when: All rules that end the run, as in a sweep file; False = none any more.
             on_oom: What becomes of trials that run out of memory, as in a sweep file; False = they fail.
-            repeats, notify: ``max`` and ``race`` of a run that repeats; ``{"on": [...]}`` of one that tells somebody.
+            repeats, notify: ``max`` and ``race`` of a run that repeats; ``{"on": [...]}`` of one that sends notices.
             rejudge: Whether the policy judges all running trials now.
             expect_revision: The ``revision`` that the edit is based on; the edit is refused if the run has another one.
             dry_run: Whether to only check the edit and return what it would change.
