@@ -51,6 +51,12 @@ def open_folder(place: str | os.PathLike[str]) -> Folder:
 def _local_path(text: str) -> Path:
     if not text:
         raise StorageError("cannot open storage '': the path is empty. Hint: use '.' for the current folder")
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme.lower() in SCHEMES and scheme.lower() != "file":
+        raise StorageError(
+            f"cannot open {redact(text)}: without two slashes behind {scheme}: it is a folder on this machine. "
+            f"Hint: write {scheme}://{redact(rest.lstrip('/'))}, or ./{redact(text)} for a folder of that name"
+        )
     expanded = os.path.expanduser(text)
     if expanded.startswith("~"):
         raise StorageError(f"cannot open {text}: there is no such user for '~'. Hint: write the full path")

@@ -20,6 +20,16 @@ from raydrive.storage.folder.base import SCHEMES, Folder, failure, redact
 from raydrive.storage.folder.local import LocalFolder
 from raydrive.storage.folder.open import open_folder
 
+
+@pytest.mark.parametrize("text", ["s3:/bucket/runs", "s3:bucket/runs", "S3:/bucket/runs", "gs:/b", "abfss:c@account/x"])
+def test_a_uri_that_lacks_a_slash_is_no_folder_on_this_machine(text: str) -> None:
+    scheme, _, rest = text.partition(":")
+    with pytest.raises(StorageError, match=f"Hint: write {scheme}://{rest.lstrip('/')}, or ./{text}"):
+        open_folder(text)
+    assert isinstance(open_folder(f"./{text}"), LocalFolder)
+    assert isinstance(open_folder("runs:/1"), LocalFolder)
+
+
 # ------------------------------------------------------------------------------------------------ both kinds of folder
 
 
