@@ -146,7 +146,7 @@ def test_the_command_line_answers(cli) -> None:
     assert "truncation selection" in done.stdout
     done = cli("whatif", "last", "--policy", '{"type":"bandit"')
     assert done.returncode == 2
-    assert "no JSON" in done.stderr
+    assert "not valid JSON" in done.stderr
     done = cli("whatif", "last", "--policy", '{"type":"bandti"}')
     assert done.returncode == 2
     assert "Did you mean 'bandit'?" in done.stderr
