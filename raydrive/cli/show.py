@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raydrive.api.display.text import best_interval_text, sentence
-from raydrive.cli.completion import experiments
+from raydrive.cli.completion import experiments, trial_numbers
 from raydrive.cli.console import (
     EXIT_INTERRUPTED,
     PARAMS,
@@ -232,6 +232,10 @@ def watch(run_name: RunArgument = "last", storage: StorageOption = None) -> int:
 
 def trials(
     run_name: RunArgument = "last",
+    only: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="TRIAL", help="Only these trials.", autocompletion=trial_numbers, show_default=False),
+    ] = None,
     storage: StorageOption = None,
     by: Annotated[str, typer.Option("--sort", help="best or number.")] = "best",
     top: Annotated[int, typer.Option(help="At most this many trials; 0 = all.", min=0)] = 0,
@@ -249,6 +253,7 @@ def trials(
     if by not in ("best", "number"):
         raise typer.BadParameter(f"found {by!r}; allowed: best, number", param_hint="--sort")
     run = open_run(run_name, storage)
+    chosen = {run.get_child(each).number for each in only or ()}
     if grouped:
         return _configurations(run, by, top, output)
     rows: list[dict[str, Any]] = [
@@ -257,6 +262,7 @@ def trials(
     ]
     if by == "best":
         rows = [rows[trial.number] for trial in ranked(run.sweep)]
+    rows = [row for row in rows if not chosen or row["trial"] in chosen]
     rows = rows[:top] if top else rows
     ranking = run.config.metric.value
     columns = ["trial", "state", *dict.fromkeys((ranking, "best", "last")), "intervals", "seconds", PARAMS, "why"]
