@@ -13,6 +13,7 @@ from recorded import by_hand, config, create, write
 
 from raydrive.cli.app import run
 from raydrive.core.errors import RunNotFoundError
+from raydrive.core.records import Started, dump
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.storage.run_layout import find_run
@@ -88,6 +89,18 @@ def test_runs_of_one_configuration(storage: Path, capfd: pytest.CaptureFixture[s
     a_run(storage, "digits-20260103-000000-cccc", [0.4, 0.5, 0.6])
     assert run(["compare", A, "last"]) == 0
     assert "The configurations are the same." in capfd.readouterr().err
+
+
+def test_a_run_that_was_extended_has_the_limit_that_it_has_now(
+    storage: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run_config = config(3, space={"x": uniform(0, 1)}, experiment="digits")
+    lines = by_hand(run_config, [({"x": number / 10}, (0.1, 0.5), 0, "") for number in range(3)])
+    longer = Started(2e9, 2, limits={"max_total_runs": 7})
+    write(create(storage, run_config, "digits-20260103-000000-cccc"), [*lines, dump(longer, ())])
+    assert run(["compare", A, "last", "-o", "json"]) == 0
+    found = json.loads(capfd.readouterr().out)["differences"]
+    assert found["limits.max_total_trials"] == [3, 7]
 
 
 def test_runs_that_rank_by_different_metrics(storage: Path, capfd: pytest.CaptureFixture[str]) -> None:

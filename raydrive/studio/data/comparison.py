@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from raydrive.core.config.run_config import RunConfig
@@ -33,6 +33,8 @@ _IN_A_FILE = (
     ("trial.inputs", "inputs"),
     ("trial.outputs", "outputs"),
     ("trial.kind", "trial.kind"),
+    ("trial.metrics.", "metrics."),
+    ("rules.", "raydrive."),
     ("trial.", "raydrive."),
     ("classes_sha256", "code of policy and sampling"),
     ("seed", "raydrive.seed"),
@@ -121,7 +123,7 @@ def compare(runs: Sequence[RunReader]) -> Comparison:
     if len(ids) < 2 or len(set(ids)) < len(ids):
         found = show([run.id for run in runs]) if ids else "nothing"
         raise ConfigError(Problem("RUN", found, "two or more different runs", "raydrive list shows them."))
-    configs = [dict(_flat(shared_config(run.config))) for run in runs]
+    configs = [dict(_flat(shared_config(replace(run.sweep.config, limits=run.sweep.limits)))) for run in runs]
     keys = dict.fromkeys(key for config in configs for key in config)
     values = {key: tuple(config.get(key) for config in configs) for key in keys}
     differences = {key: found for key, found in values.items() if any(one != found[0] for one in found)}
