@@ -474,7 +474,7 @@ def test_ctrl_c_leaves_a_run_that_resume_completes(place: Path, storage: str, he
         terminal.press(CTRL_C)
         assert terminal.wait() == 130, terminal.text
         assert processes_of(run) == []
-        assert f"To resume the run: raydrive resume {run}" in " ".join(terminal.text.split())  # lines break between words
+        assert f"To resume the run: raydrive resume {run}" in " ".join(terminal.text.split())  # lines break anywhere
         assert "Traceback" not in terminal.text
         assert terminal.raw.rfind("\x1b[?25h") > terminal.raw.rfind("\x1b[?25l"), "the cursor is hidden still"
     row = status(run, storage)
