@@ -106,7 +106,7 @@ COMMANDS: list[tuple[str, list[str]]] = [
 ]
 ON_A_CLUSTER = {"submit", "resume"}
 """Commands that print the best trial when the run is over; what they print is what ``best`` prints."""
-LIKE_EDIT = {"pause", "unpause", "add", "retry", "stop", "note"}
+LIKE_EDIT = {"pause", "unpause", "add", "retry", "stop", "cancel", "note"}
 """Commands that print what ``edit`` prints."""
 
 
