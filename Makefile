@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+QUALITY := .venv-quality
 INTEGRATIONS := .venv-integrations
 DOCS := .venv-docs
 CODE_SERVER := .code-server
@@ -17,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test wheel-test matrix check bench bench-scale chaos fuzz bench-peers bench-quick quality integrations examples gpu docs screenshots vscode venv browser clean
+.PHONY: help demo test wheel-test matrix check bench bench-scale chaos fuzz bench-peers bench-quick bench-e2e quality quality-peers integrations examples gpu docs screenshots vscode venv browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +79,12 @@ fuzz: $(VENV)/installed-test ## Damage files, configurations, calls and messages
 quality: $(VENV)/installed-test ## Compare the samplers' regret on optimisation tasks, beside Optuna (an hour)
 	$(BIN)/python benchmarks/quality.py --seeds 10
 
+quality-peers: $(VENV)/installed-test ## The sampler beside HEBO, SMAC3, Ax, BoTorch and others, each in an environment of its own (days; it goes on after a cut)
+	nice -n 15 $(BIN)/python benchmarks/quality_peers.py --seeds $(or $(SEEDS),10) --environments $(QUALITY) --torch '$(TORCH)' $(if $(ONLY),--peers $(ONLY))
+
+bench-e2e: $(PEERS)/installed-e2e ## Real training to a target accuracy beside Ray Tune and Optuna; leave the machine alone (25 minutes)
+	$(PEERS)/bin/python benchmarks/end_to_end.py --seeds $(or $(SEEDS),5)
+
 integrations: $(INTEGRATIONS)/installed ## Test the callbacks with their real libraries, on CPU (ten minutes; 3 GB the first time)
 	$(INTEGRATIONS)/bin/python -m pytest -q -m integrations tests/integrations tests/trackers tests/test_examples.py \
 		tests/cluster/test_ray_in_trials.py tests/cluster/test_ray_train_resume.py
@@ -101,7 +108,7 @@ vscode: $(VENV)/installed-test browser $(CODE_SERVER)/installed ## Look at a not
 venv: $(VENV)/installed-test ## Make .venv with raydrive (editable) and the test tools
 
 clean: ## Remove the environment and every cache
-	rm -rf $(VENV) .venv-scripts $(PEERS) $(INTEGRATIONS) $(DOCS) $(CODE_SERVER) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-scripts $(PEERS) $(QUALITY) $(INTEGRATIONS) $(DOCS) $(CODE_SERVER) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last and depend on pyproject.toml: an interrupted or outdated environment is completed.
@@ -120,6 +127,13 @@ $(PEERS)/installed: | $(BIN)/python
 	@echo "Installing Ray Tune and Optuna into $(PEERS) ..."
 	@$(BIN)/python -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip install --quiet "ray[tune]==$$($(BIN)/python -c 'from importlib.metadata import version; print(version("ray"))')" 'optuna>=5' scikit-learn
+	@touch $@
+
+# All tools of the end-to-end benchmark in one environment: the same Ray, the same torch.
+$(PEERS)/installed-e2e: pyproject.toml $(PEERS)/installed
+	@echo "Installing torch and raydrive into $(PEERS) ..."
+	@$(PEERS)/bin/python -m pip install --quiet '$(TORCH)'
+	@$(PEERS)/bin/python -m pip install --quiet --editable .
 	@touch $@
 
 # torch first and by itself, so that nothing after it chooses another build: TORCH="torch --index-url URL" for one without

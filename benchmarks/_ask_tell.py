@@ -1,7 +1,7 @@
-"""The loop that asks and tells samplers, the same for raydrive's and its peers'; numpy alone, so that it runs in any environment.
+"""The loop that asks and tells samplers, raydrive's and its peers'; numpy alone, so that it runs in any environment.
 
-Tasks are a module with ``tasks()``; each task has ``name``, ``space`` (a list of dicts: name, type float | int | choice, low,
-high, log, q, choices), ``evaluate(params)`` (smaller is better), ``budget``, ``optimum`` and ``rs_median``.
+Tasks are a module with ``tasks()``; each task has ``name``, ``space`` (a list of dicts: name, type float | int |
+choice, low, high, log, q, choices), ``evaluate(params)`` (smaller is better), ``budget``, ``optimum``, ``rs_median``.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ Make = Callable[[str, list[dict[str, Any]], int, int], Sampler]
 def play(task: Any, sampler: Sampler, seed: int, workers: int, trials: int) -> tuple[list[float], list[float]]:
     """Returns values in order of finishing, and CPU milliseconds of each suggestion.
 
-    A trial's length is drawn by task and seed, the same for every sampler, as in ../shared/quality/harness.py. What a sampler
-    does when it is told a value belongs to the cost of the suggestion after it.
+    A trial's length is drawn by task and seed, the same for every sampler, as in ../shared/quality/harness.py. What a
+    sampler does when it is told a value belongs to the cost of the suggestion after it.
     """
     rng = np.random.default_rng([zlib.crc32(task.name.encode()), seed, 77])
     length = np.exp(0.5 * rng.normal(size=trials))
@@ -144,7 +144,7 @@ class Cells:
         return (name, task.name, seed, workers, trials) in self._known
 
     def get(self, task: Any, name: str, seed: int, workers: int, trials: int) -> dict[str, Any]:
-        """Returns a cell with ``regret``, ``ms`` and ``mean_ms``: CPU milliseconds of a suggestion after the first 15."""
+        """Returns a cell: ``regret``; ``ms`` and ``mean_ms``, CPU milliseconds of a suggestion after the first 15."""
         key = (name, task.name, seed, workers, trials)
         cell = self._known.get(key)
         if cell is None:

@@ -1,7 +1,7 @@
 """Trainings of ``end_to_end.py``: two models on scikit-learn's handwritten digits, the same objective for every tuner.
 
-Each training reports its accuracy on the same validation images after each epoch, and each report is added to a file with the time,
-so that time and training seconds to an accuracy are read off in the same way whatever tuner called it.
+Each training reports its accuracy on the same validation images after each epoch, and each report is added to a
+file with the time, so that time and training seconds to an accuracy are read off in the same way whatever called it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SPACES: dict[str, list[dict[str, Any]]] = {
 
 
 def data(copies: int) -> tuple[Any, Any, Any, Any]:
-    """Returns images to train with, shifted by a pixel in ``copies`` directions, and those to validate with, then labels."""
+    """Returns images to train with, ``copies`` times, shifted by a pixel, their labels, and those to validate with."""
     import numpy as np
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -82,9 +82,9 @@ class Mlp:
         )
 
     def epoch(self) -> float:
-        """Trains twice over the images, and returns the accuracy; 0 where it diverged."""
+        """Trains four times over the images and returns the accuracy; 0 where it diverged."""
         try:
-            for _ in range(2):
+            for _ in range(4):
                 self.model.partial_fit(self._train, self._labels, classes=range(10))
             return float(self.model.score(self._test, self._test_labels))
         except ValueError:  # weights that are not finite
@@ -112,7 +112,7 @@ class Cnn:
 
         torch.set_num_threads(1)
         torch.manual_seed(0)
-        train, labels, test, test_labels = data(2)
+        train, labels, test, test_labels = data(5)
         self._x, self._y = torch.from_numpy(train)[:, None], torch.from_numpy(labels)
         self._test, self._test_y = torch.from_numpy(test)[:, None], torch.from_numpy(test_labels)
         width = round(params["width"])

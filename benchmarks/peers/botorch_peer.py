@@ -1,8 +1,8 @@
-"""BoTorch: the loop of its documentation, with its defaults; the library has models and acquisitions, and no loop of its own.
+"""BoTorch: the loop of its documentation; the library has models and acquisitions, and no loop of its own.
 
-``SingleTaskGP`` (``MixedSingleTaskGP`` where there are choices), ``qLogNoisyExpectedImprovement`` with the points in flight as
-pending ones, ``optimize_acqf_mixed_alternating`` with 8 restarts of 512 points; the first max(5, d + 1) points are Sobol's.
-Numbers, also those on a logarithmic scale, are given between 0 and 1.
+``SingleTaskGP`` (``MixedSingleTaskGP`` where there are choices), ``qLogNoisyExpectedImprovement`` with the points in
+flight as pending ones, ``optimize_acqf_mixed_alternating`` with 8 restarts of 512 points, the defaults otherwise; the
+first max(5, d + 1) points are Sobol's. Numbers, also those on a logarithmic scale, are given between 0 and 1.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
 from typing import Any
 
@@ -43,7 +45,8 @@ class Peer:
 
     def ask(self) -> tuple[Any, dict[str, Any]]:
         """Returns a handle and a configuration."""
-        frame = self._hebo.suggest(n_suggestions=1)
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints each jitter that it adds
+            frame = self._hebo.suggest(n_suggestions=1)
         row = frame.iloc[0]
         return frame, {dim["name"]: value(dim, row[dim["name"]]) for dim in self._space}
 

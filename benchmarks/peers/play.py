@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
 import importlib
@@ -23,10 +23,9 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parent
-sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
-from _ask_tell import Cells, load
+from _ask_tell import Cells, load  # noqa: E402 - from the folder above
 
 DOES_NOT_RUN = 3
 
@@ -88,10 +87,8 @@ def play(peer: ModuleType, given: argparse.Namespace, missing: list[tuple[Any, i
         cell = cells.get(task, given.name, seed, workers, given.trials)
         signal.setitimer(signal.ITIMER_PROF, 0)
         found = cell.get("error") or f"regret {cell['regret']:.3f}, {cell['mean_ms']:.0f} CPU ms a suggestion"
-        print(
-            f"  {given.name}, {task.name}, seed {seed}, {workers} in flight: {found} ({time.perf_counter() - began:.0f} s)",
-            flush=True,
-        )
+        seconds = time.perf_counter() - began
+        print(f"  {given.name}, {task.name}, seed {seed}, {workers} in flight: {found} ({seconds:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":
