@@ -56,7 +56,7 @@ def why_it_failed(what: str, error: Exception) -> str:
     """
     if isinstance(error, UserCodeError):
         return (
-            f"{error}. The trials were stopped, and everything recorded is kept. Mend the class and go on: "
+            f"{error}. The trials were stopped, and everything recorded is kept. Correct the class and continue: "
             "raydrive resume RUN, with --classes FOLDER (of the mended module) where it came with the run."
         )
     return f"{what}: {type(error).__name__}: {error}"
