@@ -51,7 +51,7 @@ def test_another_packages_name_is_found_in_any_case() -> None:
     assert installed(POLICIES)["never"] == "offers_a_policy:Never"
     made = UserClasses({}, None).policy({"type": "NEVER", "after": 2})
     assert type(made).__module__ == "offers_a_policy"
-    with pytest.raises(ConfigError, match=r"found 'nevver'; allowed: never, module:Class .* Did you mean 'never'"):
+    with pytest.raises(ConfigError, match=r"found 'nevver'; allowed: never, module:Class.* Did you mean 'never'"):
         UserClasses({}, None).policy({"type": "nevver"})
 
 
