@@ -53,7 +53,7 @@ def test_one_job_at_a_time(bench: Bench) -> None:
     async def body(fork_server: ForkServerClient) -> Exit:
         running = asyncio.ensure_future(fork_server.run(bench.job(argv=("sleep", "600"))))
         await asyncio.sleep(0)
-        with pytest.raises(RuntimeError, match="one at a time"):
+        with pytest.raises(RuntimeError, match="one job at a time"):
             await fork_server.run(bench.job(argv=("true",)))
         fork_server.kill()
         return await running
