@@ -297,7 +297,7 @@ def test_everything_that_cannot_be_packed_is_listed(source: Path, tmp_path: Path
         assert sorted(problems) == ["broken", "out", "pipe", "pkg/circle", "pkg/self", "sibling", "socket"]
         assert "leads outside" in problems["out"].found
         assert "leads outside" in problems["sibling"].found
-        assert "a folder that it is in" in problems["pkg/circle"].found
+        assert "a folder that contains it" in problems["pkg/circle"].found
         assert "does not exist" in problems["broken"].found
         assert all("name it in .raydriveignore" in problem.fix for problem in problems.values())
         write(source, {".raydriveignore": "/out\n/sibling\npkg/circle\npkg/self\nbroken\npipe\nsocket\n"})
