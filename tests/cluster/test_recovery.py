@@ -206,7 +206,7 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
     old_pid = run.heartbeat()["pid"]
     old = ray.get_actor(driver_name(run.layout), namespace="raydrive")
     os.kill(old_pid, signal.SIGSTOP)
-    late = old.cancel.remote(None, "said during the pause, heard after it")
+    late = old.steer.remote({"do": "cancel", "trial": None, "why": "said during the pause, heard after it"})
     second = ray.remote(DriverActor).options(name="second", namespace="raydrive", num_cpus=0).remote(run.uri)
     try:
         assert ray.get(second.start.remote(), timeout=30) == 2

@@ -130,7 +130,7 @@ def test_exclusive_creation(s3: Folder, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_run(s3: Folder, tmp_path: Path) -> None:
     layout = RunLayout.create(s3, "digits", new_run_id("digits"))
     layout.write_config(b"{}")
-    with pytest.raises(StorageError, match="exists already"):
+    with pytest.raises(StorageError, match="already exists"):
         RunLayout.create(s3, "digits", layout.run_id)
     found = RunLayout.open(find_run(s3, "last").uri)
     assert found == layout
@@ -239,7 +239,7 @@ def test_a_folder_of_inputs_that_no_directory_can_hold_is_refused_by_name(
     base, mark, options = s3.uri.partition("?")
     for key in keys:
         put_key(endpoint, f"{base.removeprefix('s3://bucket/')}/data/{key}")
-    with pytest.raises(StorageError, match=f"cannot fetch s3://bucket/.*/data.* whole: {words}") as caught:
+    with pytest.raises(StorageError, match=f"cannot fetch s3://bucket/.*/data.* completely: {words}") as caught:
         fetch_input(f"{base}/data{mark}{options}", tmp_path, folder=True)
     assert caught.value.__cause__ is None  # it fails the trial: no other node would do better
     assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == []
