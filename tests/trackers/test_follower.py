@@ -102,7 +102,7 @@ def test_a_tracker_that_is_away_is_told_all_of_it_when_it_returns(run_layout: Ru
         memory.away = False
         thread.join(60)
     assert memory.told == TOLD
-    assert "wandb is away (ConnectionError: no route to the tracker)" in troubles[0]
+    assert "wandb is unavailable (ConnectionError: no route to the tracker)" in troubles[0]
     assert troubles[-1] == ""
 
 
