@@ -31,7 +31,7 @@ from _spaces import expression  # noqa: E402
 
 from raydrive.core.records import COMPLETED, PAUSED, RUNNING  # noqa: E402
 from raydrive.core.search.fidelity.interval_sampler import Intervals, IntervalSampler  # noqa: E402
-from raydrive.core.search.trial_record import Continuation, TrialRecord  # noqa: E402
+from raydrive.core.search.trial_record import Continuation, Later, TrialRecord  # noqa: E402
 from raydrive.core.space.search_space import parse_space  # noqa: E402
 
 
@@ -59,7 +59,7 @@ class Tuner:
             for k, (p, c, s, u) in enumerate(zip(self._params, self._curves, self._state, self._until, strict=True))
         ]
         answer = self._sampler.ask(len(history), history)
-        if answer is None:
+        if answer is None or isinstance(answer, Later):
             return None
         if isinstance(answer, Continuation):
             k = answer.trial

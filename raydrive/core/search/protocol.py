@@ -38,7 +38,7 @@ class Sampler(Protocol):
 
         One whose ``SamplingSpec.continues`` is True may return a paused trial to continue with instead. Where no
         further trial may begin, it is asked by ``go_on(history)``, which returns a ``Continuation``, or None when
-        nothing is worth continuing: then the paused trials end.
+        nothing is worth continuing: then the paused trials end. ``LATER`` waits for a trial that runs.
 
         Args:
             number: From 0.

@@ -25,7 +25,7 @@ from raydrive.core.search.checked_sampler import building
 from raydrive.core.search.protocol import BoundsGain, PatientSampler, Sampler
 from raydrive.core.search.repeated import RepeatedSampler
 from raydrive.core.search.scheduled_start import ScheduledStart
-from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
+from raydrive.core.search.trial_record import Continuation, Later, Suggestion, TrialRecord
 from raydrive.core.space.expressions import Choice, Expression
 from raydrive.core.space.search_space import Space
 
@@ -229,7 +229,7 @@ class ResumedChildren:
         one = self._continued[number]
         return Suggestion(one.params, RESUMED, {"run": one.run, "trial": one.trial, "from": one.source})
 
-    def go_on(self, history: Sequence[TrialRecord]) -> Continuation | None:
+    def go_on(self, history: Sequence[TrialRecord]) -> Continuation | Later | None:
         """Returns which paused trial the sampler has continue, where it is one that chooses."""
         ask = getattr(self._sampler, "go_on", None)
         return None if ask is None else ask(self._without_foreign(history))

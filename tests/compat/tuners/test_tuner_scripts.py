@@ -99,7 +99,8 @@ if __name__ == "__main__":
     study.optimize(objective, n_trials=4, n_jobs=2, timeout=100)
     print("STUDY", len(study.get_trials(states=[optuna.trial.TrialState.COMPLETE])), study.best_value)
     best = study.best_trial
-    assert best.value == best.params["x"] ** 2 and best.user_attrs["note"] == best.params["kind"]
+    x = best.params["x"]
+    assert best.value == x * x and best.user_attrs["note"] == best.params["kind"], (best.value, best)
     first = len(study.trials)
     study.optimize(objective, n_trials=2)
     print("AGAIN", len(study.trials) - first)

@@ -23,7 +23,7 @@ from raydrive.core.search.fidelity.curve_kernel import CurvePoints
 from raydrive.core.search.fidelity.curve_posterior import CurvePosterior, EndImprovement, Places
 from raydrive.core.search.fidelity.curve_reader import CurveReader
 from raydrive.core.search.fidelity.interval_plan import Situation, Step, best_steps
-from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
+from raydrive.core.search.trial_record import LATER, Continuation, Later, Suggestion, TrialRecord
 from raydrive.core.space.search_space import Space
 
 _SEEN, _CURVES = 400, 240
@@ -115,7 +115,8 @@ class IntervalSampler(Beginning):
         trials = history[:number]
         size = self._space.size
         if size is not None and len(self._taken.keys) + self._taken.lag >= size:
-            return self.go_on(trials)
+            next_one = self.go_on(trials)
+            return None if isinstance(next_one, Later) else next_one
         given = self._given.first(lambda i: self._points[i], len(self._points))
         if given is not None:
             return Suggestion(copied(given), "initial", {}, self._first_until(number, trials))
@@ -140,18 +141,22 @@ class IntervalSampler(Beginning):
             return replace(found, until=self._until(self._intervals.first))
         return Suggestion(self._features.params(row), "model", details, self._until(step.until))
 
-    def go_on(self, history: Sequence[TrialRecord]) -> Continuation | None:
-        """Returns which paused trial continues where no other may begin; None if none is likely to become the best."""
+    def go_on(self, history: Sequence[TrialRecord]) -> Continuation | Later | None:
+        """Returns which paused trial continues where no other may begin; None if none is likely to become the best.
+
+        While a trial runs that is no final answer: it may pause as the best one.
+        """
         curves = self._reader.read(history)
+        nothing = LATER if any(curve.state == RUNS for curve in curves) else None
         if not any(curve.state == HELD for curve in curves):
-            return None
+            return nothing
         model = self._model(curves)
         for step in self._steps(model, None, None):
             likely = ndtr((model.goal - _BETTER - step.mean) / step.deviation) >= _WORTH_IT
             if likely or step.place == model.leader:
                 trial = curves[step.place].trial
                 return Continuation(trial, self._until(step.until), "model", self._details(model, step))
-        return None
+        return nothing
 
     def _is_spread(self, number: int) -> bool:
         return number >= 0 and (number < self._initial or number % _EVENLY == _EVENLY - 1)

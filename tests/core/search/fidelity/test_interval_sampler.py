@@ -12,7 +12,7 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, PAUSED, RUNNING
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.registry import sampling_from_json
-from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
+from raydrive.core.search.trial_record import LATER, Continuation, Suggestion, TrialRecord
 from raydrive.core.space.search_space import choice, uniform
 from raydrive.testing.samplers import ParameterSpace, SamplerContract
 
@@ -121,6 +121,8 @@ def test_what_cannot_win_does_not_go_on_when_no_other_may_begin() -> None:
         search.train(len(search.trials) - 1, None if x == 0.3 else 16)
     assert search.sampler.go_on(search.trials) is None
     assert search.sampler.go_on(search.trials[:1]) is None, "nothing is paused"
+    search.trials.append(TrialRecord(len(search.trials), {"x": 0.9, "y": 0.9}, None, "Running"))
+    assert search.sampler.go_on(search.trials) == LATER, "what runs may pause as the best one"
 
 
 def test_two_at_once_are_not_the_same() -> None:
