@@ -192,9 +192,7 @@ def class_of(
     if kind is None:
         raise ConfigError(Problem(f"{where}.type", show(name), f"a {what} of raydrive's, or module:Class"))
     if not fits(kind):
-        raise ConfigError(
-            Problem(f"{where}.type", show(name), allowed, "See docs/extending.md for an example of 20 lines.")
-        )
+        raise ConfigError(Problem(f"{where}.type", show(name), allowed, "An example: raydrive explain own policy."))
     return kind
 
 

@@ -91,20 +91,18 @@ def _print_concept(concept: Concept, output: Format) -> None:
             "text": concept.text,
             "commands": list(concept.commands),
             "example": concept.example,
+            "python": concept.python,
             "keys": list(concept.keys),
         }
         emit([row], output, name="concepts")
         return
     tell(concept.title)
     tell(f"  {concept.text}")
-    if concept.example:
-        tell("  example:")
-        for line in concept.example.splitlines():
-            print(f"    {line}")
-    if concept.commands:
-        tell("  commands:")
-        for line in concept.commands:
-            print(f"    {line}")
+    parts = {"example": concept.example, "Python": concept.python, "commands": "\n".join(concept.commands)}
+    for name, text in parts.items():
+        if text:
+            tell(f"  {name}:")
+            print("\n".join(f"    {line}".rstrip() for line in text.splitlines()))
     for entry in entries:
         tell("")
         _print(entry)

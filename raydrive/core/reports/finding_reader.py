@@ -50,7 +50,9 @@ class FindingReader:
         if found is None or not (last or self._pairs.repeated or self._pairs.is_surely(self._primary)):
             return []
         self._reader = PrintedReader(found.spec(), self._primary)
-        self._told = [(f"{FOUND[self._python]} {found.name!r} by {found.setting(self._python)}", True)]  # its user has to hear it
+        self._told = [
+            (f"{FOUND[self._python]} {found.name!r} by {found.setting(self._python)}", True)
+        ]  # its user has to hear it
         kept, self._kept = self._kept, b""
         return self._reader.feed(kept, last=last)
 

@@ -27,6 +27,8 @@ class Concept:
     """Lines for a shell."""
     example: str
     """YAML, or empty."""
+    python: str
+    """Python, or empty."""
 
 
 @functools.cache
@@ -42,6 +44,7 @@ def concepts() -> tuple[Concept, ...]:
             keys=tuple(one["keys"]),
             commands=tuple(one.get("commands", ())),
             example=one.get("example", "").strip(),
+            python=one.get("python", "").strip(),
         )
         for one in raw.values()
     )

@@ -15,7 +15,7 @@ from raydrive.cli.help.error_reference import entry_named, entry_of, error_entri
 from raydrive.core import errors
 from raydrive.core.errors import ClusterError, DamagedJournalError, JournalError, RaydriveError, StorageError
 from raydrive.sweepfile.loader import load_sweep
-from raydrive.sweepfile.reference.concepts import concepts, plain_words
+from raydrive.sweepfile.reference.concepts import Concept, concepts, plain_words
 from raydrive.sweepfile.reference.key_reference import key_reference
 
 PRINTS = """
@@ -84,6 +84,25 @@ def test_every_concept_can_be_asked_for_and_its_keys_are_there(capsys: pytest.Ca
     assert run(["explain", "log scale", "-o", "json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["concepts"]
     assert row["keys"] == ["search_space.log_range", "search_space.log_int"]
+
+
+SWEEP = """
+trial: {command: "python train.py ${{search_space}}", code: .}
+objective: {goal: maximize, primary_metric: accuracy}
+limits: {max_total_trials: 2}
+"""
+
+
+@pytest.mark.parametrize("concept", [one for one in concepts() if one.example], ids=lambda one: one.title)
+def test_examples_of_concepts_are_valid(concept: Concept, folder: Path) -> None:
+    space = (
+        "" if "search_space:" in concept.example else "search_space: {x: {type: uniform, min_value: 0, max_value: 1}}"
+    )
+    text = f"{SWEEP}{space}\n{concept.example}\n"
+    if concept.python:
+        (folder / "mypolicy.py").write_text(concept.python)
+    (folder / "sweep.yml").write_text(text)
+    assert run(["validate", "sweep.yml"]) == 0
 
 
 def test_explain_proposes_a_near_concept(capsys: pytest.CaptureFixture[str]) -> None:
