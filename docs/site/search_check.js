@@ -12,10 +12,12 @@ const context = {
   document: { readyState: "loading", addEventListener() {}, getElementById: () => null, documentElement: element, createElement: () => element },
   _ready() {}, _: (text) => text, Documentation: { ngettext: (one) => one },
 };
-context.window = { location: { get search() { return "?q=" + encodeURIComponent(asked); } } };
+context.window = context;
+context.location = { get search() { return "?q=" + encodeURIComponent(asked); } };
 vm.createContext(context);
-const parts = ["_static/language_data.js", "_static/searchtools.js"].map(read);
-vm.runInContext(parts.join("\n") + "\nvar Scorer;\nglobalThis.Search = Search;", context);
+// The order in which search.html loads them, but for the page's own scripts.
+const parts = ["_static/searchtools.js", "_static/language_data.js"].map(read);
+vm.runInContext(parts.join("\n") + "\nglobalThis.Search = Search;", context);
 vm.runInContext(read("searchindex.js"), context);
 const misses = [];
 for (const [query, page] of Object.entries(JSON.parse(fs.readFileSync(queries, "utf-8")))) {
