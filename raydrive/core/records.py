@@ -155,7 +155,7 @@ class Ended:
     """The last lines of the traceback or log, or why it could not be started."""
     usage: Mapping[str, float] = field(default_factory=dict)
     """What it used of its GPUs, as far as known: ``gpu_percent``, the mean, and ``gpu_memory_bytes``, the most; of each
-    of several nodes, too, as ``core.gpu_use.joint`` has it."""
+    of several nodes, too, as ``core.reports.gpu_use.joint`` has it."""
 
 
 @dataclass(frozen=True, slots=True)

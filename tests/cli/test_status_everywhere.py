@@ -17,9 +17,9 @@ from raydrive.cli.app import run as raydrive
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError, RunOverError
-from raydrive.core.gpu_use import joint
 from raydrive.core.records import Began, Ended, Fact, Reported, Started, Suggested
 from raydrive.core.records import dump as line_of
+from raydrive.core.reports.gpu_use import joint
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep

@@ -34,8 +34,8 @@ from raydrive import (  # noqa: E402
     choice,
     uniform,
 )
-from raydrive.core.gpu_use import by_node  # noqa: E402
 from raydrive.core.records import Began, Checkpointed, Ended, Lost  # noqa: E402
+from raydrive.core.reports.gpu_use import by_node  # noqa: E402
 from raydrive.storage.journal.writer import JournalReader  # noqa: E402
 
 TWO_BY_TWO = Resources(cpus=1, nodes=2, processes_per_node=2)

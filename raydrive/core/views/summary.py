@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from raydrive.core.config.trial_spec import Metric
-from raydrive.core.gpu_use import MEMORY, USE, by_node
 from raydrive.core.population.shown import changes_json
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, PAUSED, QUEUED, RUNNING, Params
+from raydrive.core.reports.gpu_use import MEMORY, USE, by_node
 from raydrive.core.sweep.state import Best, Trial, losses_text
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_filter import best_by
@@ -47,8 +47,8 @@ class Row:
     node: str
     gpus: str
     usage: Mapping[str, float]
-    """What it uses of its GPUs while it trains, else what its last attempt has used, as ``core.gpu_use.joint`` has it;
-    empty = not known."""
+    """What it uses of its GPUs while it trains, else what its last attempt has used, as
+    ``core.reports.gpu_use.joint`` has it; empty = not known."""
     nodes: tuple[str, ...]
     """Host names by node rank, of a trial over several nodes; empty = one node."""
     losses: int

@@ -23,7 +23,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from raydrive.core.config.trial_spec import TrialConfig
-from raydrive.core.gpu_use import joint
+from raydrive.core.reports.gpu_use import joint
 from raydrive.runtime.actor_errors import answer, reason, until_known
 from raydrive.runtime.gang.member_lost import EPOCH, MemberLostError
 from raydrive.runtime.gang.rank_variables import Meeting
@@ -339,7 +339,7 @@ class GangAttempt:
             await asyncio.wait([self._ending])
 
     async def gpu_use(self, own: Mapping[str, float]) -> dict[str, float]:
-        """Returns what all nodes use of their GPUs now, as ``core.gpu_use.joint`` does.
+        """Returns what all nodes use of their GPUs now, as ``core.reports.gpu_use.joint`` does.
 
         Args:
             own: What the first node uses.

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from raydrive.core.gpu_use import MEMORY, USE
+from raydrive.core.reports.gpu_use import MEMORY, USE
 
 INTERVAL_S = 5.0
 
