@@ -382,7 +382,8 @@ class RaydriveGridSearchCV(_Search):
         self.__dict__.update(others)
 
     def _candidates(self, asked: SearchArguments) -> tuple[SearchSpace, SamplingSpec, int]:
-        space = read_space(self.param_grid, "param_grid", order=True)
+        # Without parameters there is one candidate, as in scikit-learn: the estimator as it is.
+        space = read_space(self.param_grid or [{}], "param_grid", order=True)
         sampling = named_sampling("grid", space.expressions)
         return space, sampling, sampling.space.size or 1
 
