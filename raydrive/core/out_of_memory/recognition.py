@@ -6,8 +6,8 @@ that a journal folds the same with any release. Patterns are those of messages t
 - PyTorch: ``torch.OutOfMemoryError: CUDA out of memory. Tried to allocate ...``, also ``HIP`` and ``MPS backend``;
 - JAX and XLA: ``RESOURCE_EXHAUSTED: Out of memory while trying to allocate ...``, ``RESOURCE_EXHAUSTED: Failed to
   allocate request for 2.99GiB (3206250496B) on device ordinal 0`` (before 2020 ``Resource exhausted: Out of memory``);
-- TensorFlow: ``ResourceExhaustedError: ... OOM when allocating tensor with shape[...] ... device:GPU:0``, or ``... failed
-  to allocate memory``; the same words about ``device:CPU`` are of the node's memory, a failure like a ``MemoryError``;
+- TensorFlow: ``ResourceExhaustedError: ... OOM when allocating tensor with shape[...] ... device:GPU:0``, or ``...
+  failed to allocate memory``; the same words about ``device:CPU`` are of the node's memory, a failure like a ``MemoryError``;
 - CuPy: ``cupy.cuda.memory.OutOfMemoryError: Out of memory allocating ...``;
 - CatBoost: ``NCudaLib::TOutOfMemoryError``; LightGBM: ``[CUDA] out of memory``; PaddlePaddle: ``Out of memory error on
   GPU 0``; ONNX Runtime: ``CUDA failure 2: out of memory``; NCCL: ``Cuda failure 2 'out of memory'``;
@@ -26,8 +26,11 @@ BY_KERNEL = "out of memory: the kernel killed it"
 BY_RAY = "out of memory: Ray's memory monitor killed it"
 OF_GPU = "GPU out of memory: "
 """Marks in the words that tell why an attempt has ended."""
-LINES = 60
-"""Last lines of a log that are looked at."""
+LINES = 400
+"""Last lines of a log that are looked at for XLA's message: it prints some hundred about its buffers after it."""
+NEAR = 60
+"""The same for the others: what is further up a script may have caught, and gone on with a smaller batch."""
+_XLA = "RESOURCE_EXHAUSTED"
 _OF_GPU = re.compile(
     r"(CUDA|HIP|MPS backend|XPU) out of memory|CUDA error: out of memory|torch\.(cuda\.)?OutOfMemoryError"
     r"|(RESOURCE_EXHAUSTED|Resource exhausted): (Out of memory|Failed to allocate request for)"
@@ -63,7 +66,10 @@ def marked(words: str, lines: Iterable[str] = ()) -> str:
         return words
     if _is_of_gpu(words):
         return OF_GPU + words
-    told = [line.strip() for line in lines if _is_of_gpu(line)]
+    last = list(lines)
+    told = [
+        line.strip() for n, line in enumerate(last, -len(last)) if (n >= -NEAR or _XLA in line) and _is_of_gpu(line)
+    ]
     return OF_GPU + told[-1] if told else words
 
 
