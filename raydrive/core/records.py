@@ -154,7 +154,8 @@ class Ended:
     error: str = ""
     """The last lines of the traceback or log, or why it could not be started."""
     usage: Mapping[str, float] = field(default_factory=dict)
-    """What it used of its GPUs, as far as known: ``gpu_percent``, the mean, and ``gpu_memory_bytes``, the most."""
+    """What it used of its GPUs, as far as known: ``gpu_percent``, the mean, and ``gpu_memory_bytes``, the most; of each
+    of several nodes, too, as ``core.reports.gpu_use.joint`` has it."""
 
 
 @dataclass(frozen=True, slots=True)

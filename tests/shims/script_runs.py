@@ -62,6 +62,7 @@ def _run(
     python: str = sys.executable,
     inputs: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
+    params: Mapping[str, Any] | None = None,
     code: int = 0,
 ) -> Done:
     files, cwd = folder / "files", folder / "cwd"
@@ -79,7 +80,7 @@ def _run(
         trial=7,
         attempt=1,
         experiment="iris",
-        params={"lr": 0.1},
+        params=dict(params or {"lr": 0.1}),
         files_dir=str(files),
         inputs=inputs,
     )
