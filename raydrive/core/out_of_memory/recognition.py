@@ -7,7 +7,7 @@ that a journal folds the same with any release. Patterns are those of messages t
 - JAX and XLA: ``RESOURCE_EXHAUSTED: Out of memory while trying to allocate ...``, ``RESOURCE_EXHAUSTED: Failed to
   allocate request for 2.99GiB (3206250496B) on device ordinal 0`` (before 2020 ``Resource exhausted: Out of memory``);
 - TensorFlow: ``ResourceExhaustedError: ... OOM when allocating tensor with shape[...] ... device:GPU:0``, or ``...
-  failed to allocate memory``; the same words about ``device:CPU`` are of the node's memory, a failure like a ``MemoryError``;
+  failed to allocate memory``; the same words about ``device:CPU`` are of the node;
 - CuPy: ``cupy.cuda.memory.OutOfMemoryError: Out of memory allocating ...``;
 - CatBoost: ``NCudaLib::TOutOfMemoryError``; LightGBM: ``[CUDA] out of memory``; PaddlePaddle: ``Out of memory error on
   GPU 0``; ONNX Runtime: ``CUDA failure 2: out of memory``; NCCL: ``Cuda failure 2 'out of memory'``;
