@@ -86,12 +86,15 @@ def _run(
     )
     foreign = {name: text for name, text in os.environ.items() if not name.startswith(("RAY", "PYTHON", "MLFLOW"))}
     environment = with_training_folder({**foreign, "PYTHONWARNINGS": "ignore", **(env or {}), **trial})
-    done = subprocess.run(
-        [python, str(script), *arguments], cwd=cwd, env=environment, text=True, capture_output=True, timeout=100
-    )
+    try:
+        done = subprocess.run(
+            [python, str(script), *arguments], cwd=cwd, env=environment, text=True, capture_output=True, timeout=200
+        )
+    finally:
+        messages = channel.read()  # also ends its threads, which would keep pytest from ending
     output = done.stdout + done.stderr
     assert done.returncode == code, output
-    return Done(done.returncode, output, channel.read(), files)
+    return Done(done.returncode, output, messages, files)
 
 
 class _Channel:

@@ -74,8 +74,10 @@ class PipelineData:
         """Returns itself: it is a folder."""
         return self
 
-    as_download = as_mount = as_upload = as_input = as_named_input = as_dataset
-    register = register_on_complete = parse_delimited_files = read_delimited_files = as_dataset
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("as_", "drop_columns", "keep_columns", "parse_", "read_", "register")):
+            return self.as_dataset  # what reads it is a step that is not run
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __str__(self) -> str:
         return self.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from raydrive.settings.nearest import nearest_settings
 from raydrive.storage.folder.current import current_folder
 from raydrive.sweepfile.loader import load_sweep
 
+_LEARNING = ("tpe", "bayesian")
 DETAILS = "outputs/tuner.json"
 """What a trial leaves for its tuner's own records."""
 
@@ -35,6 +37,8 @@ class Submitter:
     def __init__(self, script: Path, arguments: Sequence[str]) -> None:
         self._script, self._arguments = script.absolute(), list(arguments)
         self._calls: list[list[Finished]] = []
+        self._runs: dict[str, list[str]] = {}
+        """Of what several calls go on with, the runs so far."""
 
     def tuned(self, tuning: Tuning) -> list[Finished]:
         """Runs the trials and returns them.
@@ -44,6 +48,9 @@ class Submitter:
             RaydriveError: If the run failed.
         """
         base = current_folder()
+        before = self._runs.get(tuning.continues, []) if tuning.sampling["type"] in _LEARNING else []
+        if before:
+            tuning.own["warm_start"] = list(before)
         sweep, report = sweep_of(tuning, self._script, self._arguments, base, len(self._calls), self._calls)
         for line in report:
             print(f"- {line}", file=sys.stderr)
@@ -57,6 +64,8 @@ class Submitter:
         if run.get_status() == FAILED and not any(child.get_status() == COMPLETED for child in run.get_children()):
             finished = run.sweep.finished
             raise RaydriveError(f"run {run.id} failed: {finished.why if finished else 'it has no end'}")
+        if tuning.continues:
+            self._runs.setdefault(tuning.continues, []).append(run.id)
         found = [_finished(run, child) for child in run.get_children()]
         self._calls.append(found)
         return found
@@ -68,7 +77,8 @@ def _finished(run: HyperDriveRun, child: Run) -> Finished:
         with tempfile.TemporaryDirectory() as folder:
             target = f"{folder}/tuner.json"
             child.download_file(DETAILS, target)
-            details = json.loads(Path(target).read_text())
+            with contextlib.suppress(ValueError):  # half of a file, of a trial that was ended
+                details = json.loads(Path(target).read_text())
     metrics = {
         name: value if isinstance(value, list) else [value]
         for name, value in child.get_metrics().items()
