@@ -134,7 +134,7 @@ def test_the_run_of_a_pipeline_leads_to_the_tuning_run(
     assert found.get_metrics() == tuning.get_metrics()
     left = run.get_pipeline_output("all")
     assert left.download(str(tmp_path)) == 1
-    written = json.loads((tmp_path / left._path_on_datastore).read_text())
+    written = json.loads((tmp_path / "azureml" / tuning.id / "metrics").read_text())
     assert set(written) == set(tuning.get_metrics())
     assert all(isinstance(value, list) for values in written.values() for value in values.values())
     RunDetails(run).show()

@@ -298,8 +298,8 @@ class Inputs(Mapping[str, Input]):
         if name not in known:
             have = ", ".join(sorted(known)) or "none"
             raise KeyError(
-                f"{name!r} is not an input of this sweep (there are: {have}); add it: inputs: {{{name}: {{path: ...}}}}, "
-                f"or map azureml:{name} in input_mapping of a site file or raydrive.toml"
+                f"{name!r} is not an input of this sweep (there are: {have}); add it: inputs: {{{name}: {{path: ...}}}}"
+                f", or map azureml:{name} in input_mapping of a site file or raydrive.toml"
             )
         return Input(known[name])
 

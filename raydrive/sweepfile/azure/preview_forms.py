@@ -23,7 +23,7 @@ _MOVED = {
 }
 """Keys that have another place today; minutes become seconds."""
 _GONE = {"early_termination.exclude_finished_jobs": "finished trials count", "trial.compute": ""}
-"""Keys that are no more, and what holds instead."""
+"""Keys that are no more, in files that have other forms of the preview; and what holds instead."""
 
 
 def with_todays_forms(root: Node, notes: list[tuple[str, str]]) -> Node:
@@ -78,7 +78,7 @@ def _elsewhere(root: Node, notes: list[tuple[str, str]]) -> Node:
         notes.append((".".join(new), f"{old} is the name of the 2021 preview; now: {'.'.join(new)}"))
     for old, instead in _GONE.items():
         node = root.get(old)
-        if node is None or (not instead and node.value != {}):
+        if node is None or not notes or (not instead and node.value != {}):
             continue
         root = _without(root, old)
         if instead:
