@@ -68,7 +68,11 @@ def _elsewhere(root: Node, notes: list[tuple[str, str]]) -> Node:
     """Keys at the top or under ``trial`` that have their own place today."""
     for old, new in _MOVED.items():
         node = root.get(old)
-        if node is None or root.get(".".join(new)) is not None:
+        if node is None:
+            continue
+        if root.get(".".join(new)) is not None:  # such as by --set
+            root = _without(root, old)
+            notes.append((".".join(new), f"{old} of the 2021 preview is not looked at: {'.'.join(new)} is there"))
             continue
         today = node
         if old == "timeout_minutes" and isinstance(node.value, int | float) and not isinstance(node.value, bool):
