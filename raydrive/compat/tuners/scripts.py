@@ -58,7 +58,7 @@ def install(file: Path, submits: bool) -> None:
     if OPTUNA in tools_of(texts[0]) or (OPTUNA in tools and RAY_TUNE not in tools):
         from raydrive.compat.tuners import optuna_study  # lazy: optuna, 0.3 s
 
-        optuna_study.install()
+        optuna_study.install(submits)
 
 
 def run(file: Path, arguments: list[str]) -> None:

@@ -264,9 +264,24 @@ def test_a_trial_of_optuna_reports_and_returns(run_script: RunScript, tmp_path: 
     assert (about["state"], about["user_attrs"], about["params"]["lr"]) == ("COMPLETE", {"note": "a"}, 0.1)
 
 
+def test_a_study_that_a_storage_has_already_is_no_error_in_a_trial(run_script: RunScript, tmp_path: Path) -> None:
+    train = tmp_path / "train.py"
+    stored = f"'sqlite:///{tmp_path}/own.db'"
+    train.write_text(
+        "import optuna\nfrom optuna.study import create_study\n"
+        f"study = create_study(study_name='own', storage={stored}, direction='maximize')\n"
+        f"again = optuna.load_study(study_name='gone', storage={stored})\n"
+        "again.optimize(lambda trial: trial.suggest_float('lr', 0.1, 1.0, log=True), n_trials=1)\n"
+    )
+    lowest = {"lr": math.exp(math.log(0.1))}
+    for _ in range(2):
+        assert run_script(Path(in_trial.__file__), "0", str(train), params=lowest).metrics["value"] == [0.1]
+
+
 @pytest.mark.ray
 def test_a_script_of_ray_tune_runs_whole(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(TUNE)
+    used = TUNE.replace("begin = 0", "begin = ray.get(ray.put(0))")  # in a trial Ray connects when it is used
+    (tmp_path / "train.py").write_text(used.replace("parser = ", "import ray\nray.init()\nparser = ", 1))
     output = raydrive(tmp_path, "run-script", "train.py", "--samples", "3")
     best = next(line for line in output.splitlines() if line.startswith("BEST")).split()
     assert float(best[2]) == pytest.approx(float(best[1]) * (float(best[3]) + 1))
