@@ -186,6 +186,15 @@ def test_a_population_of_ray_tune_is_converted(tmp_path: Path) -> None:
     assert sweep["search_space"]["lr"]["type"] == "uniform"
     assert (sweep["limits"]["max_total_trials"], sweep["objective"]["goal"]) == (4, "maximize")
     assert "members begin with values of its mutations" in report
+    sweep, _ = converted(
+        tmp_path,
+        "from ray import tune\nfrom ray.tune.schedulers.pb2 import PB2\n"
+        "pb2 = PB2(perturbation_interval=2, hyperparam_bounds={'lr': [0.1, 1.0]})\n"
+        "tuner = tune.Tuner(lambda config: None, param_space={'lr': 0.5}, tune_config=tune.TuneConfig("
+        "metric='acc', mode='max', scheduler=pb2, num_samples=4))\ntuner.fit()\n",
+    )
+    assert sweep["raydrive"]["population"]["model"] == {"type": "pb2", "parameters": ["lr"]}
+    assert sweep["search_space"]["lr"] == {"type": "uniform", "min_value": 0.1, "max_value": 1.0}
 
 
 def test_a_script_of_optuna_is_converted(tmp_path: Path) -> None:
