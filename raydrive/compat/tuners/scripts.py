@@ -6,6 +6,7 @@ import re
 import runpy
 import sys
 from pathlib import Path
+from typing import Any
 
 from raydrive.compat.notebook_cells import code_cells, python_of, written_file
 
@@ -68,13 +69,26 @@ def run(file: Path, arguments: list[str]) -> None:
     if file.suffix != ".ipynb":
         runpy.run_path(str(file), run_name="__main__")
         return
-    space = {"__name__": "__main__", "__file__": str(file)}
+    space = {"__name__": "__main__", "__file__": str(file), "display": _shown, "get_ipython": _Shell}
     for cell in code_cells(file):
         if (written := written_file(cell.source)) is not None:
             with Path(written[0]).open("a" if written[1] else "w", encoding="utf-8") as target:
                 target.write(written[2])
         else:
             exec(compile(python_of(cell.source), f"{file}, cell {cell.number}", "exec"), space)
+
+
+def _shown(*things: object, **options: object) -> None:
+    """``display`` of a notebook, where nothing shows it."""
+
+
+class _Shell:
+    """What ``get_ipython`` returns: magics do nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _shown
 
 
 def stand_in(file: Path, arguments: list[str]) -> None:

@@ -273,6 +273,19 @@ def test_a_trial_of_optuna_reports_and_returns(run_script: RunScript, tmp_path: 
     assert (about["state"], about["user_attrs"], about["params"]["lr"]) == ("COMPLETE", {"note": "a"}, 0.1)
 
 
+def test_a_trial_of_a_notebook_runs_its_cells_up_to_the_tuner(run_script: RunScript, tmp_path: Path) -> None:
+    cells = [
+        "%matplotlib inline\n!pip install nothing\nfrom ray import tune",
+        "def train(config):\n    return {'loss': 2 * config['lr']}\ndisplay(train, raw=True)",
+        "get_ipython().run_line_magic('time', '')\n"
+        "tune.Tuner(train, param_space={'lr': tune.uniform(0, 1)}).fit()\nraise SystemExit('behind the tuner')",
+    ]
+    notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in cells]}
+    (tmp_path / "train.ipynb").write_text(json.dumps(notebook))
+    done = run_script(Path(in_trial.__file__), "0", str(tmp_path / "train.ipynb"))
+    assert done.metrics == {"loss": [0.2], "completed": [1]}
+
+
 def test_a_study_that_a_storage_has_already_is_no_error_in_a_trial(run_script: RunScript, tmp_path: Path) -> None:
     train = tmp_path / "train.py"
     stored = f"'sqlite:///{tmp_path}/own.db'"
