@@ -1,4 +1,4 @@
-"""Which scripts tune with Ray Tune or Optuna, and how they are run with raydrive in place of the tuner."""
+"""Which scripts tune with Ray Tune, Optuna or an agent of W&B, and how they are run with raydrive in its place."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 
 from raydrive.compat.notebook_cells import code_cells, python_of, written_file
 
-RAY_TUNE, OPTUNA = "Ray Tune", "Optuna"
+RAY_TUNE, OPTUNA, WANDB = "Ray Tune", "Optuna", "W&B"
 _AZURE = re.compile(r"^\s*(?:import|from)\s+azure(?:ml|\.ai\.ml)\b", re.MULTILINE)
 _RAY = re.compile(
     r"^\s*(?:import|from)\s+ray\.(?:tune|air)\b|^\s*from\s+ray\s+import\s.*\b(?:tune|air)\b|\bray\.tune\.", re.MULTILINE
 )
 _OPTUNA = re.compile(r"^\s*(?:import|from)\s+optuna\b", re.MULTILINE)
+_WANDB = re.compile(r"^[^#\n]*\bwandb\.agent\s*\(|^\s*from\s+wandb\s+import\s.*\bagent\b", re.MULTILINE)
 
 
 def source_of(file: Path) -> str:
@@ -33,12 +34,12 @@ def tools_of(text: str) -> tuple[str, ...]:
     """
     if _AZURE.search(text):
         return ()
-    found = {RAY_TUNE: _RAY, OPTUNA: _OPTUNA}
+    found = {RAY_TUNE: _RAY, OPTUNA: _OPTUNA, WANDB: _WANDB}
     return tuple(tool for tool, pattern in found.items() if pattern.search(text))
 
 
 def tunes(file: Path) -> bool:
-    """Returns whether a script or notebook tunes with Ray Tune or Optuna."""
+    """Returns whether a script or notebook tunes with one of these tuners."""
     return bool(tools_of(source_of(file)))
 
 
@@ -60,6 +61,10 @@ def install(file: Path, submits: bool) -> None:
         from raydrive.compat.tuners import optuna_study  # lazy: optuna, 0.3 s
 
         optuna_study.install(submits)
+    if WANDB in tools_of(texts[0]):
+        from raydrive.compat.tuners import wandb_agent  # lazy: raydrive.compat.tuners.wandb_agent, 0.02 s
+
+        wandb_agent.install()
 
 
 def run(file: Path, arguments: list[str]) -> None:
