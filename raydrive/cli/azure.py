@@ -88,7 +88,7 @@ def run_notebook(
         typer.Option("--allow-installs", help="Also run %pip, !pip and !conda, which change the Python of raydrive."),
     ] = False,
 ) -> int:
-    """Run a notebook of Azure ML's SDK, Ray Tune, Optuna or wandb.agent, with raydrive under its names; keep its outputs.
+    """Run a notebook of Azure ML's SDK, Ray Tune, Optuna or wandb.agent with raydrive under its names; keep outputs.
 
     Its cells run in this environment's own kernel, in the notebook's folder. A cell that needs Azure's service
     ends with a message, and the notebook continues.
