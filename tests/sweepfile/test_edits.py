@@ -239,7 +239,7 @@ def test_a_sweep_file_gives_points_for_every_sampling(sweep: Path, more: str) ->
         ("3", "raydrive.points: found 3; allowed: a list of configurations"),
         ("[3]", "raydrive.points[0]: found 3; allowed: values by parameter"),
         ("[{lr: 0.5}]", "raydrive.points[0].units: found nothing; allowed: a value of this parameter"),
-        ("[{lr: 7, units: 8}]", "raydrive.points[0].lr: found 7; allowed: a value of uniform(0, 1)"),
+        ("[{lr: 7, units: 8}]", "raydrive.points[0].lr: found 7; allowed: a number from 0 to 1"),
         ("none.csv", "raydrive.points: found 'none.csv'; allowed: a CSV or YAML file"),
     ],
 )

@@ -20,6 +20,7 @@ from raydrive.core.records import (
     COMPLETED,
     FAILED,
     QUEUED,
+    TIMELESS,
     Began,
     Cancelled,
     Checkpointed,
@@ -66,9 +67,6 @@ from raydrive.core.sweep.warm_start_data import EMPTY, FIRST_CHECKPOINT, WarmSta
 from raydrive.core.user_classes import failure, is_own
 from raydrive.core.user_facts import USER_FACTS, Edited, Retried, UserFact
 
-_TIMELESS = (Ticked, Cancelled, *USER_FACTS)
-"""Facts that move no clock: ticks are mostly not recorded, requests also while nobody works on the run."""
-
 
 class Sweep(ReadableSweep):
     """One run, as far as its facts tell.
@@ -84,7 +82,7 @@ class Sweep(ReadableSweep):
     """
 
     def __init__(self, config: RunConfig, warm_start: WarmStartData = EMPTY, *, lean: bool = False) -> None:
-        needs = needs_of(config.policy, config.sampling) if lean and config.rules.population is None else None
+        needs = needs_of(config.policy, config.sampling, config.rules.population) if lean else None
         self.given = config
         self.config = config
         self.runnable: Callable[[RunConfig], RunConfig] = lambda edited: edited
@@ -172,6 +170,14 @@ class Sweep(ReadableSweep):
         sweep.follow(pieces)
         return sweep
 
+    def shed(self) -> None:
+        """Forgets what a lean sweep does not keep: an edit or a retry has made this one keep everything."""
+        needs = needs_of(self.config.policy, self.config.sampling, self.config.rules.population)
+        if needs is not None:
+            self.curves.shed(needs, self._state.shed())
+            self.history.shed()
+            self.outgrown = False
+
     # ------------------------------------------------------------------ folding
 
     def _fold_fact(self, fact: Fact) -> None:
@@ -213,7 +219,7 @@ class Sweep(ReadableSweep):
                     state.ending = RunEnding(COMPLETED, f"max_duration of {duration_text(limit_s)} reached")
             case _ if isinstance(fact, USER_FACTS):
                 self._fold_user_fact(fact)
-        if not isinstance(fact, _TIMELESS):
+        if not isinstance(fact, TIMELESS):
             state.clock.last_at = max(state.clock.last_at, fact.at)
 
     def _fold_user_fact(self, fact: UserFact) -> None:
@@ -227,7 +233,7 @@ class Sweep(ReadableSweep):
         if isinstance(fact, Retried):
             self.history.reopen(fact.trial)
         if isinstance(fact, Retried) or (isinstance(fact, Edited) and fact.patch.keys() & {"policy", "sampling"}):
-            self.curves.keep_values()
+            self.curves.shed(None, ())
             self.outgrown = self.outgrown or self.curves.dropped
 
     def _fold_continued(self, trial: Trial) -> None:

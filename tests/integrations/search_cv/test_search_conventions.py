@@ -98,6 +98,14 @@ def test_a_grid_gives_what_grid_search_gives(grid: Any) -> None:
     assert (ours.n_splits_, ours.n_features_in_, ours.run_) == (4, 4, None)
 
 
+def test_an_empty_grid_is_the_estimator_as_it_is() -> None:
+    for grid in ({}, [{}, {"C": [2.0]}]):
+        ours = RaydriveGridSearchCV(SVC(), grid, cv=2, **HERE).fit(X, Y)
+        theirs = GridSearchCV(SVC(), grid, cv=2).fit(X, Y)
+        assert list(ours.cv_results_["params"]) == list(theirs.cv_results_["params"])
+        assert np.array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
+
+
 def test_several_scores_are_all_there_and_refit_chooses() -> None:
     scoring = {"accuracy": "accuracy", "recall": make_scorer(recall_score, average="macro")}
     options: dict[str, Any] = {"scoring": scoring, "refit": "recall", "cv": 3}
