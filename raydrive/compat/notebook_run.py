@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.compat.notebook_cells import CodeCell, Gaps, not_made_by, without_installs
+from raydrive.core.reports.older_libraries import of_older_library
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _TUNERS = "from pathlib import Path as _P; from raydrive.compat.tuners import scripts as _s; _s.stand_in(_P"
@@ -105,7 +106,10 @@ def _text(error: Any) -> str:
 
 
 def _hint(error: Any) -> str:
-    """What to do about a module that is missing."""
+    """What to do about a module that is missing, or about a library that is newer than the notebook."""
+    older = of_older_library([_text(error)])
+    if older is not None:
+        return f"\nThe notebook is written for {older[1]}: run raydrive in an environment that has it"
     found = re.search(r"No module named '([\w.]+)'", str(error.evalue))
     if not found:
         return ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from raydrive.compat.azure_notices import NotHereError, note_left_out
 from raydrive.compat.azureml.wants import NAME, WORKSPACE
-from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
+from raydrive.core.argument_checks import NOTHING, PATH, TEXT, checks_arguments, whole
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.folder.open import open_folder
@@ -23,7 +23,7 @@ _SERVE = (
     name=NAME | NOTHING,
     model_name=NAME,
     model_path=PATH,
-    target_dir=PATH,
+    target_dir=TEXT | PATH,
     version=whole(1) | NOTHING,
 )
 class Model:
@@ -108,8 +108,8 @@ class Model:
         """
         folder = open_folder(self.uri).contained()
         for item in folder.walk():
-            folder.get_file(item.name, Path(target_dir) / item.name)
-        return target_dir
+            folder.get_file(item.name, Path(target_dir or ".") / item.name)
+        return target_dir or "."
 
     @staticmethod
     def deploy(*args: Any, **kwargs: Any) -> Any:

@@ -55,16 +55,19 @@ class Experiment(NativeExperiment):
         """Starts a run and returns at once.
 
         Args:
-            config: A ``HyperDriveConfig``; of a ``ScriptRunConfig`` one trial is run, which is returned.
+            config: A ``HyperDriveConfig``; of a ``ScriptRunConfig`` one trial is run, which is returned; of a
+                ``Pipeline`` the steps that tune.
             tags: Kept with the run.
-            **kwargs: Not looked at.
+            **kwargs: ``pipeline_parameters`` of a pipeline; others are not looked at.
 
         Raises:
-            NotHereError: If it is neither a ``HyperDriveConfig`` nor a ``ScriptRunConfig``.
+            NotHereError: If it is none of these, or no step of a pipeline tunes.
             ConfigError: If the configuration cannot be used.
         """
         if isinstance(config, ScriptRunConfig):
             return self._submit_script(config, tags)
+        if hasattr(config, "submitted"):  # a pipeline
+            return config.submitted(self, kwargs.get("pipeline_parameters"), tags)
         if not isinstance(config, NativeConfig | Submission):
             found = f"found {type(config).__name__}"
             raise NotHereError(f"submit takes a HyperDriveConfig or a ScriptRunConfig here, {found}")
@@ -88,13 +91,9 @@ class Experiment(NativeExperiment):
         spec = script.to_spec(config.config.trial.resources)
         words = [word if "${{inputs." in word else shlex.quote(word) for word in (spec.script, *spec.arguments)]
         command = " ".join(["python", *words]) if spec.kind == "script" else spec.command
+        ended = with_end(command, "completed", "1")
         trial = dataclasses.replace(
-            config.config.trial,
-            kind="command",
-            script="",
-            arguments=(),
-            command=with_end(command, "completed", "1"),
-            flags=(),
+            config.config.trial, kind="command", script="", arguments=(), command=ended, flags=()
         )
         config.config = dataclasses.replace(config.config, trial=trial)
         return ScriptRun(self.submit(config, tags))
@@ -367,7 +366,7 @@ class Run(TrialNames):
             wanted = logs[-1] if logs else wanted
             if output_file_path is None or output_file_path.endswith("/") or Path(output_file_path).is_dir():
                 output_file_path = str(Path(output_file_path or ".") / Path(name).name)
-        return super().download_file(wanted, output_file_path)
+        return super().download_file(wanted, output_file_path or None)
 
     def download_files(
         self, prefix: str | None = "", output_directory: str | None = ".", *args: Any, **kwargs: Any

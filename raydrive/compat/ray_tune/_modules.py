@@ -67,8 +67,8 @@ def _made(name: str) -> ModuleType:
         found.update({each: getattr(_session, each) for each in _SHARED})
     if name == "ray.tune.result":
         found.update(_CONSTANTS)
-    elif name.startswith("ray.tune.integration."):
-        found.update(_callbacks.of(last))
+    elif name.startswith(("ray.tune.integration.", "ray.air.integrations.", "ray.train.")):
+        found.update(_callbacks.of(name))
     elif name in ("ray.tune.trainable", "ray.tune.tuner", "ray.tune.search.sample", "ray.tune.registry"):
         found.update({each: getattr(ray_tune, each) for each in ray_tune.__all__})
     elif name == "ray.tune.suggest.variant_generator":

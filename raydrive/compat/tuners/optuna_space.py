@@ -160,6 +160,41 @@ class Given(_Independent):
         return drawn
 
 
+def completed(point: Mapping[str, Any], found: Distributions, seed: int) -> dict[str, Any] | None:
+    """Returns a point of the search space that has these values, and drawn ones of what they leave open.
+
+    Args:
+        point: Values by name; what the search space does not have is left out.
+        found: What an objective asked for.
+        seed: Of what is drawn.
+
+    Returns:
+        None where the search space does not have a value.
+    """
+    study = optuna.create_study(sampler=RandomSampler(seed=seed))
+    drawn = study.ask({name: each[0] for name, each in found.items()}).params
+    values: dict[str, Any] = {}
+    for name, each in found.items():
+        value = point.get(name, drawn[name])
+        if not any(_holds(distribution, value) for distribution in each):
+            return None
+        keys = expressions.labels(each[0].choices) if isinstance(each[0], CategoricalDistribution) else {}
+        values[name] = next((key for key, known in keys.items() if _same(known, value)), value)
+    return values
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are one; True is not 1."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _holds(distribution: Any, value: Any) -> bool:
+    try:
+        return bool(distribution._contains(distribution.to_internal_repr(value)))
+    except (ValueError, TypeError):
+        return False
+
+
 def expression_of(found: list[Any]) -> dict[str, Any]:
     """Returns the parameter expression of what an objective asked for under one name.
 

@@ -96,14 +96,15 @@ def objective(trial):
 if __name__ == "__main__":
     study = optuna.create_study(direction="maximize", pruner=optuna.pruners.HyperbandPruner(min_resource=1))
     study.enqueue_trial({"x": 0.5, "kind": "b", "layers": 2, "width0": 0.1, "width1": 0.2})
-    study.optimize(objective, n_trials=4, n_jobs=2, timeout=100)
+    study.optimize(objective, n_trials=3, n_jobs=2, timeout=900)
     print("STUDY", len(study.get_trials(states=[optuna.trial.TrialState.COMPLETE])), study.best_value)
     best = study.best_trial
-    x = best.params["x"]
+    x = best.params["x"]  # x ** 2 is not always x * x: the last bit of pow differs once in 1,100 values
     assert best.value == x * x and best.user_attrs["note"] == best.params["kind"], (best.value, best)
     first = len(study.trials)
-    study.optimize(objective, n_trials=2)
-    print("AGAIN", len(study.trials) - first)
+    print("FIRST", study.trials[0].params["x"], [trial.state.name for trial in study.trials].count("WAITING"), first)
+    study.optimize(objective, n_trials=1)
+    print("AGAIN", len(study.trials) - first, study.trials[-1].params["x"] != 0.5)
 """
 
 
@@ -113,7 +114,7 @@ def raydrive(folder: Path, *words: str, code: int = 0) -> str:
     env = {name: text for name, text in os.environ.items() if not name.startswith("RAY")}
     env |= {"RAYDRIVE_STORAGE": str(folder / "runs"), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
-        [sys.executable, "-c", main, *words], cwd=folder, env=env, text=True, capture_output=True, timeout=250
+        [sys.executable, "-c", main, *words], cwd=folder, env=env, text=True, capture_output=True, timeout=800
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -194,7 +195,7 @@ def test_a_script_of_optuna_is_converted(tmp_path: Path) -> None:
     assert (space["x"]["min_value"], space["kind"]["values"]) == (-1, ["a", "b"])
     assert math.exp(space["width1"]["min_value"]) == pytest.approx(1e-3, rel=1e-12)
     assert sweep["objective"] == {"goal": "maximize", "primary_metric": "value", "value": "last"}
-    assert sweep["limits"] == {"max_total_trials": 4, "timeout": 100, "max_concurrent_trials": 2}
+    assert sweep["limits"] == {"max_total_trials": 3, "timeout": 900, "max_concurrent_trials": 2}
     assert sweep["early_termination"]["mode"] == "stop"
     assert sweep["raydrive"]["points"] == [{"x": 0.5, "kind": "b", "layers": 2, "width0": 0.1, "width1": 0.2}]
     assert "found by beginning the objective a few times" in report
@@ -273,8 +274,10 @@ def test_a_script_of_ray_tune_runs_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(900)  # two runs, each of which begins the objective and imports what a sampler needs
 def test_a_script_of_optuna_runs_whole_and_tunes_again(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(OPTUNA)
     output = raydrive(tmp_path, "run-script", "train.py")
     assert "STUDY" in output
-    assert "AGAIN 2" in output
+    assert "FIRST 0.5 0 3" in output, "the trial of enqueue_trial is the first one, and none waits"
+    assert "AGAIN 1 True" in output, "the second call does not begin with that point again"
