@@ -86,7 +86,7 @@ class RunScreen(Screen[None]):
         self._of = run
         self._address = address
         self._by_best = True
-        self._columns = COLUMNS
+        self._columns: tuple[str, ...] = COLUMNS
         self._trial: int | None = None
         """The trial under the cursor."""
 
