@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from raydrive.compat.other_tools.sweep_parts import (
@@ -24,6 +25,8 @@ _KNOWN = (
     "project", "entity",
 )  # fmt: skip
 _DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
+_LEVELS = 4
+"""Folders that may have the program: that of the sweep, and those above it."""
 _VARIABLE = re.compile(r"\$\{envvar:(\w+)\}")
 
 
@@ -56,7 +59,7 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     found = _Parameters(carried)
     found.read(carried.mapping(raw.get("parameters"), "parameters"))
     carried.sweep["trial"] = {
-        "code": carried.relative(carried.source.absolute().parent),
+        "code": carried.relative(_folder(raw.get("program"), carried.source.absolute().parent)),
         "command": _command(raw, found, carried),
     }
     found.tell()
@@ -202,8 +205,22 @@ def _command(raw: Mapping[str, Any], found: _Parameters, carried: Carried) -> st
         elif part in ("${args_json}", "${args_json_file}"):
             carried.wrong("command", part, "${args}, ${args_no_hyphens} or ${args_no_boolean_flags}")
         elif part != "${env}":
-            words.append(_VARIABLE.sub(r"$\1", part))
+            words.append(_literal(part))
     return " ".join(words)
+
+
+def _literal(part: str) -> str:
+    """A word that no shell changes, except for W&B's ``${envvar:NAME}``."""
+    texts = _VARIABLE.split(part)  # text, name, text, name, ..., text
+    return (
+        "".join((f'"${{{text}}}"' if number % 2 else text and word(text)) for number, text in enumerate(texts)) or "''"
+    )
+
+
+def _folder(program: Any, place: Path) -> Path:
+    """Where a program is: W&B starts it in the agent's folder, which is often above that of the sweep."""
+    above = [place, *place.parents][:_LEVELS]
+    return next((folder for folder in above if program is not None and (folder / str(program)).is_file()), place)
 
 
 _ARGUMENTS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import signal
@@ -149,6 +150,10 @@ class Given(_Independent):
             value = self._params[param_name]
             if isinstance(param_distribution, CategoricalDistribution):
                 value = expressions.chosen(param_distribution.choices, value)
+            elif _is_at(value, param_distribution.low):  # of exp(log(low)) the last bit may differ
+                value = param_distribution.low
+            elif _is_at(value, param_distribution.high):
+                value = param_distribution.high
             with contextlib.suppress(ValueError, TypeError):
                 if param_distribution._contains(param_distribution.to_internal_repr(value)):
                     return value
@@ -193,6 +198,10 @@ def _holds(distribution: Any, value: Any) -> bool:
         return bool(distribution._contains(distribution.to_internal_repr(value)))
     except (ValueError, TypeError):
         return False
+
+
+def _is_at(value: Any, bound: float) -> bool:
+    return isinstance(value, float) and math.isclose(value, bound, rel_tol=1e-12)
 
 
 def expression_of(found: list[Any]) -> dict[str, Any]:

@@ -25,11 +25,33 @@ LEAST_TIMEOUT_S = 60
 DETAILS = "tuner.json"
 _optimize = optuna.study.Study.optimize
 _report = Trial.report
+_create_study, _load_study = optuna.create_study, optuna.load_study
 
 
-def install() -> None:
-    """Has every study's ``optimize`` carried out by raydrive."""
+def install(submits: bool) -> None:
+    """Has every study's ``optimize`` carried out by raydrive.
+
+    Args:
+        submits: Whether this process starts runs. Else its studies are in memory: nothing is written to a storage, and
+            it is no error that it has a study already: each trial runs the script again.
+    """
     setattr(optuna.study.Study, "optimize", _optimized)  # noqa: B010  (to mypy, a method is no variable)
+    if not submits:
+        for module in (optuna, optuna.study, optuna.study.study):
+            setattr(module, "create_study", _in_memory)  # noqa: B010
+            setattr(module, "load_study", _loaded)  # noqa: B010
+
+
+def _in_memory(*, storage: Any = None, load_if_exists: bool = False, **given: Any) -> Any:
+    return _create_study(**given)
+
+
+def _loaded(*, study_name: Any = None, storage: Any = None, **given: Any) -> Any:
+    """A study of a storage, which may be another one where the trial runs: then it is empty."""
+    try:
+        return _load_study(study_name=study_name, storage=storage, **given)
+    except Exception:  # each storage has errors of its own
+        return _create_study(study_name=study_name, **given)
 
 
 def _optimized(

@@ -597,3 +597,48 @@ def test_a_script_that_asks_determined_has_no_arguments(here: Path) -> None:
     assert set(trial.unused_ok) == set(expressions(submission))
     assert "Trials find a module determined" in report
     assert "max_length: not carried over" not in report
+
+
+def test_words_of_a_command_of_wandb_are_kept_from_the_shell(here: Path) -> None:
+    (here / "configs").mkdir()
+    (here / "sub").mkdir()
+    (here / "sub" / "run.py").write_text("")
+    (here / "configs" / "theirs.yaml").write_text(
+        "program: sub/run.py\nmethod: grid\nmetric: {name: a}\nparameters: {sizes: {values: [[1, 2], [3]]}}\n"
+        "command: [python, '${program}', 'a b', 'dir=${now:%Y}', 'x-${envvar:HOME}/y', '${args_no_hyphens}']\n"
+    )
+    written, _ = wanted_from(Path("configs/theirs.yaml"), "", here)
+    submission = load_sweep(here / "sweep.yml", text=written).submission
+    assert submission.source_directory == here
+    assert submission.config.trial.command == (
+        "python sub/run.py 'a b' 'dir=${now:%Y}' x-\"${HOME}\"/y sizes=${{search_space.sizes}}"
+    )
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_configuration_of_a_group_of_hydra(here: Path, known: bool) -> None:
+    for folder in ("src", "conf/search"):
+        (here / folder).mkdir(parents=True)
+    main = (
+        "import hydra\n@hydra.main(version_base='1.3', config_path='../conf', config_name='{}.yaml')\ndef f(cfg): ...\n"
+    )
+    (here / "src" / "evaluate.py").write_text(main.format("evaluate"))
+    (here / "src" / "train.py").write_text(main.format("train"))
+    for name in ("train", "evaluate"):
+        (here / "conf" / f"{name}.yaml").write_text("defaults:\n  - search: null\n" if known else "defaults: []\n")
+    (here / "conf" / "search" / "theirs.yaml").write_text(
+        "# @package _global_\nhydra:\n  mode: MULTIRUN\n  sweeper:\n"
+        "    optuna_config: {n_trials: 5, direction: maximize}\n"
+        "    params:\n      model.dims: {type: categorical, choices: [[8, 4], [16]]}\n"
+        "      lr: {type: float, low: 1e-4, high: 0.1, log: true}\n      n: {type: int, low: 2, high: 8, step: 2}\n"
+    )
+    written, _ = wanted_from(Path("conf/search/theirs.yaml"), "", here)
+    submission = load_sweep(here / "sweep.yml", text=written).submission
+    command = submission.config.trial.command
+    assert command.startswith(f"python src/train.py {'' if known else '+'}search=theirs model.dims=")
+    assert " hydra.mode=RUN " in command
+    assert submission.source_directory == here
+    space = expressions(submission)
+    assert space["model_dims"]["values"] == [[8, 4], [16]]
+    assert (space["lr"]["type"], space["n"]["type"], space["n"]["q"]) == ("loguniform", "quniform", 2)
+    assert submission.config.limits.max_total_runs == 5

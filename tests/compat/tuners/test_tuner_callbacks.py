@@ -1,4 +1,4 @@
-"""Ray Tune's callback for LightGBM, with the library itself; those of other libraries: tests/integrations."""
+"""Ray Tune's callback for LightGBM, with the library itself; for others: tests/integrations."""
 
 from __future__ import annotations
 

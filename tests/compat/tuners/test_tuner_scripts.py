@@ -186,6 +186,15 @@ def test_a_population_of_ray_tune_is_converted(tmp_path: Path) -> None:
     assert sweep["search_space"]["lr"]["type"] == "uniform"
     assert (sweep["limits"]["max_total_trials"], sweep["objective"]["goal"]) == (4, "maximize")
     assert "members begin with values of its mutations" in report
+    sweep, _ = converted(
+        tmp_path,
+        "from ray import tune\nfrom ray.tune.schedulers.pb2 import PB2\n"
+        "pb2 = PB2(perturbation_interval=2, hyperparam_bounds={'lr': [0.1, 1.0]})\n"
+        "tuner = tune.Tuner(lambda config: None, param_space={'lr': 0.5}, tune_config=tune.TuneConfig("
+        "metric='acc', mode='max', scheduler=pb2, num_samples=4))\ntuner.fit()\n",
+    )
+    assert sweep["raydrive"]["population"]["model"] == {"type": "pb2", "parameters": ["lr"]}
+    assert sweep["search_space"]["lr"] == {"type": "uniform", "min_value": 0.1, "max_value": 1.0}
 
 
 def test_a_script_of_optuna_is_converted(tmp_path: Path) -> None:
@@ -264,9 +273,37 @@ def test_a_trial_of_optuna_reports_and_returns(run_script: RunScript, tmp_path: 
     assert (about["state"], about["user_attrs"], about["params"]["lr"]) == ("COMPLETE", {"note": "a"}, 0.1)
 
 
+def test_a_trial_of_a_notebook_runs_its_cells_up_to_the_tuner(run_script: RunScript, tmp_path: Path) -> None:
+    cells = [
+        "%matplotlib inline\n!pip install nothing\nfrom ray import tune",
+        "def train(config):\n    return {'loss': 2 * config['lr']}\ndisplay(train, raw=True)",
+        "get_ipython().run_line_magic('time', '')\n"
+        "tune.Tuner(train, param_space={'lr': tune.uniform(0, 1)}).fit()\nraise SystemExit('behind the tuner')",
+    ]
+    notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in cells]}
+    (tmp_path / "train.ipynb").write_text(json.dumps(notebook))
+    done = run_script(Path(in_trial.__file__), "0", str(tmp_path / "train.ipynb"))
+    assert done.metrics == {"loss": [0.2], "completed": [1]}
+
+
+def test_a_study_that_a_storage_has_already_is_no_error_in_a_trial(run_script: RunScript, tmp_path: Path) -> None:
+    train = tmp_path / "train.py"
+    stored = f"'sqlite:///{tmp_path}/own.db'"
+    train.write_text(
+        "import optuna\nfrom optuna.study import create_study\n"
+        f"study = create_study(study_name='own', storage={stored}, direction='maximize')\n"
+        f"again = optuna.load_study(study_name='gone', storage={stored})\n"
+        "again.optimize(lambda trial: trial.suggest_float('lr', 0.1, 1.0, log=True), n_trials=1)\n"
+    )
+    lowest = {"lr": math.exp(math.log(0.1))}
+    for _ in range(2):
+        assert run_script(Path(in_trial.__file__), "0", str(train), params=lowest).metrics["value"] == [0.1]
+
+
 @pytest.mark.ray
 def test_a_script_of_ray_tune_runs_whole(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(TUNE)
+    used = TUNE.replace("begin = 0", "begin = ray.get(ray.put(0))")  # in a trial Ray connects when it is used
+    (tmp_path / "train.py").write_text(used.replace("parser = ", "import ray\nray.init()\nparser = ", 1))
     output = raydrive(tmp_path, "run-script", "train.py", "--samples", "3")
     best = next(line for line in output.splitlines() if line.startswith("BEST")).split()
     assert float(best[2]) == pytest.approx(float(best[1]) * (float(best[3]) + 1))
