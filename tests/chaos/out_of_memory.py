@@ -46,8 +46,8 @@ SWEEP = {
         "resources": {"cpus": 1, "memory": "1GiB"},
     },
 }
-EXPECTED = [("Completed", 1), ("Failed", 3), ("Completed", 1)]
-"""State and attempts of each trial."""
+EXPECTED = ["Completed", "Failed", "Completed"]
+"""State of each trial; the others may need another attempt, where something else takes memory meanwhile."""
 
 
 def main() -> int:
@@ -74,9 +74,11 @@ def goes_well(nodes: int) -> bool:
         listed = raydrive("trials", "last", *options, "-o", "json")
     finally:
         cluster.shutdown()
-    rows = json.loads(listed.stdout or "[]")
-    found = [(row["state"], row["attempt"]) for row in rows]
-    good = found == EXPECTED and rows[1]["why"].startswith("infeasible with 2.25 GiB in attempt 3: ")
+    rows = json.loads(listed.stdout)["trials"] if listed.returncode == 0 else []
+    rows.sort(key=lambda row: row["trial"])
+    good = [row["state"] for row in rows] == EXPECTED and rows[1]["why"].startswith(
+        "infeasible with 2.25 GiB in attempt 3: "
+    )
     print(
         f"{nodes} node{'s' * (nodes > 1)}: {'as it has to be' if good else f'WRONG (submit: {done.returncode})'}",
         flush=True,
