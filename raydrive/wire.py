@@ -37,7 +37,7 @@ import sys
 import threading
 import time
 import weakref
-from typing import Any, Dict, Mapping, Sequence, Union  # noqa: UP035  (aliases used at run time)
+from typing import Any, Callable, Dict, Mapping, Sequence, Union  # noqa: UP035  (aliases used at run time)
 
 from raydrive import ranks, variables
 
@@ -338,9 +338,12 @@ class Client:
                 return self._send_apart(line)
             self._busy = True
             try:
-                return self._send(line)
+                sent = self._send(line)
             finally:
                 self._busy = False
+        if after_message is not None:
+            after_message()
+        return sent
 
     def close(self) -> None:
         """Closes the connection; the next message opens another one."""
@@ -406,6 +409,8 @@ class Client:
 
 
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
+after_message: Callable[[], None] | None = None
+"""Called after each message of this process, where the process that forked it wants to know something by then."""
 
 
 def hang_up() -> None:

@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _run_script(context: typer.Context, file: FileArgument, trials: TrialsOption = None) -> None:
-    """Run a Python FILE that uses Azure ML's SDK, Ray Tune or Optuna, with raydrive under its names.
+    """Run a Python FILE that uses Azure ML's SDK, Ray Tune, Optuna or wandb.agent, with raydrive under its names.
 
     Words after FILE are its arguments. Storage, cluster and resources come from raydrive.toml.
     """
@@ -97,7 +97,7 @@ def run_notebook(
     ] = False,
     trials: TrialsOption = None,
 ) -> int:
-    """Run a notebook that uses Azure ML's SDK, Ray Tune or Optuna, with raydrive under its names, and keep its outputs.
+    """Run a notebook of Azure ML's SDK, Ray Tune, Optuna or wandb.agent with raydrive under its names; keep outputs.
 
     Its cells run in this environment's own kernel, in the notebook's folder. A cell that needs Azure's service
     ends with a message, and the notebook continues.
@@ -154,8 +154,8 @@ def convert(
 ) -> int:
     """Turn a script or notebook, a v2 YAML or another tool's sweep file into a sweep file, and list what changed.
 
-    A script or notebook (Azure ML's SDK v1, Ray Tune, Optuna) is executed up to the first sweep that it starts, since
-    only that shows what it would submit.
+    A script or notebook (Azure ML's SDK v1, Ray Tune, Optuna, wandb.agent) is executed up to the first sweep that it
+    starts, since only that shows what it would submit.
 
     No run is started, but all code before that line is executed.
     """

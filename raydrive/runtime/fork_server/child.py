@@ -33,12 +33,12 @@ from raydrive.runtime.fork_server import prefork, process_reset, process_reuse, 
 from raydrive.runtime.fork_server.job_order import ServedJob
 from raydrive.runtime.fork_server.system_exit import exit_code
 
-FAILURE = b"E"
-"""First byte of what is written to the status pipe: the sentence that follows, up to a zero byte, is why the job could
-not start."""
-MODULES = b"M"
-"""First byte of what is written to the status pipe: names of installed modules that the job has imported follow."""
-_MAX_STATUS = 60_000  # a pipe takes 64 KiB without a reader
+FAILURE = b"\0E"
+"""Begins a part of what is written to the status pipe: the sentence that follows, up to a zero byte, is why the job
+could not start."""
+MODULES = b"\0M"
+"""Begins a part of what is written to the status pipe: names of installed modules that the job has imported follow."""
+_MAX_MODULES, _MAX_FAILURE = 50_000, 10_000  # a pipe takes 64 KiB without a reader
 _OURS = frozenset({__file__, os.path.join(os.path.dirname(__file__), "return_value.py")})
 """Files of ours in which a traceback of the user's code begins."""
 CANNOT_START = 127
@@ -83,9 +83,9 @@ def run_job(
             _attach_log_and_cwd(job)
             code = _run_python(job, status, orders)
     except CannotStart as problem:
-        os.write(status, FAILURE + str(problem).encode()[:_MAX_STATUS] + b"\0")
+        os.write(status, FAILURE + str(problem).encode()[:_MAX_FAILURE] + b"\0")
     except BaseException as problem:  # a mistake of ours must not unwind into the parent's code
-        os.write(status, FAILURE + f"{type(problem).__name__}: {problem}".encode()[:_MAX_STATUS] + b"\0")
+        os.write(status, FAILURE + f"{type(problem).__name__}: {problem}".encode()[:_MAX_FAILURE] + b"\0")
     finally:
         os._exit(code)
 
@@ -207,7 +207,8 @@ def _why_not(argv: list[str], error: OSError | ValueError, env: Mapping[str, str
 
 def _run_python(job: ServedJob, status: int, orders: socket.socket | None) -> int:
     """Runs the function or script in this process, and everything Python does at its end."""
-    before = len(sys.modules)
+    imports = _Imports(status) if job.get("learns", True) else None
+    wire.after_message = None if imports is None else imports.tell
     _apply_environment(*job["changes"])
     if os.environ.get("RAYDRIVE_GPU_MEMORY"):  # Python has begun already: as `sitecustomize` of a new one
         importlib.import_module("raydrive_gpu_limits").install()
@@ -220,14 +221,54 @@ def _run_python(job: ServedJob, status: int, orders: socket.socket | None) -> in
     code = _call(threading._shutdown) or code  # type: ignore[attr-defined]  # joins what is not a daemon
     code = _call(atexit._run_exitfuncs) or code
     process_reset.flush()
-    # From the end: looking at every name would copy the memory that holds them, which is the helper's.
-    learned = _installed([*itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - before))][::-1])
-    while len(",".join(learned)) > _MAX_STATUS:
-        del learned[len(learned) // 2 :]
-    if learned and job.get("learns", True):
-        with contextlib.suppress(OSError):  # closed by the user, with all that was open
-            os.write(status, MODULES + ",".join(learned).encode())
+    if imports is not None:
+        imports.tell()
     return code
+
+
+class _Imports:
+    """Names the modules that a job has imported, for the jobs after it: at its end, and with each message before.
+
+    A job that is stopped or paused by a signal tells nothing at its end.
+
+    Args:
+        status: Write end of the pipe to the parent.
+    """
+
+    def __init__(self, status: int) -> None:
+        self._status, self._pipe, self._pid = status, os.fstat(status).st_ino, os.getpid()
+        self._known, self._left = len(sys.modules), _MAX_MODULES
+
+    def tell(self) -> None:
+        """Names those imported since the last call."""
+        count = len(sys.modules)
+        if count <= self._known or os.getpid() != self._pid:
+            return
+        # From the end: looking at every name would copy the memory that holds them, which is the helper's.
+        names = _installed([*itertools.islice(reversed(sys.modules), count - self._known)][::-1])
+        self._known = count
+        while len(text := ",".join(names)) >= self._left and names:
+            del names[len(names) // 2 :]
+        if names:
+            self._left -= len(text) + len(MODULES)
+            with contextlib.suppress(OSError):  # closed by the user, with all that was open
+                if os.fstat(self._status).st_ino == self._pipe:
+                    os.write(self._status, MODULES + text.encode())
+
+
+def _split(said: bytes, part: bytes) -> list[str]:
+    """The texts of one kind in what was written to the status pipe."""
+    return [one.partition(b"\0")[0].decode(errors="replace") for one in said.split(part)[1:]]
+
+
+def failure(said: bytes) -> str | None:
+    """Returns why the job could not start, None if it did."""
+    return next(iter(_split(said, FAILURE)), None)
+
+
+def imported(said: bytes) -> list[str]:
+    """Returns the modules that the job has imported, in this order."""
+    return [name for text in _split(said, MODULES) for name in text.split(",")]
 
 
 def _refresh_interpreter() -> None:

@@ -246,10 +246,10 @@ class ForkServer:
             self._renewed = self._renewed or self._reused.last_word()
         self._release()
         code, error = tree.code, ""
-        if said.startswith(child.FAILURE):
-            code, error = None, said[1:].partition(b"\0")[0].decode(errors="replace")
-        elif said.startswith(child.MODULES) and self._learns:
-            self._learned = said[1:].decode().split(",")
+        if (failure := child.failure(said)) is not None:
+            code, error = None, failure
+        elif self._learns:
+            self._learned = child.imported(said) or self._learned
         self._learned_all = not self._learned
         if tree.left:
             error = f"{len(tree.left)} processes of the trial cannot be killed: {', '.join(map(str, tree.left))}"

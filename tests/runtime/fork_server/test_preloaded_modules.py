@@ -100,6 +100,34 @@ def test_installed_modules_are_learned_from_the_first_trial_and_the_users_are_no
     assert bench.text.splitlines() == ["False False", "mine imported", "False False", "mine imported"]
 
 
+def test_a_trial_that_is_stopped_tells_what_it_has_imported(bench: Bench) -> None:
+    """As a paused one is: it has logged by then, and its process does not come to its end."""
+
+    def train(params: dict[str, Any]) -> None:
+        import sys
+        import time
+
+        print("colorsys" in sys.modules)
+        import colorsys  # noqa: F401
+
+        from raydrive import wire
+
+        wire.Client("nobody-listens").send(wire.note_message("first value"))
+        print("logged", flush=True)
+        time.sleep(600)
+
+    async def body(fork_server: ForkServerClient) -> None:
+        for times in (1, 2):
+            running = asyncio.ensure_future(fork_server.run(bench.function(train)))
+            while bench.text.count("logged") < times:
+                await asyncio.sleep(0.01)
+            await fork_server.stop(30)
+            await running
+
+    keep(body, cwd=str(bench.folder))
+    assert [line for line in bench.text.splitlines() if line in ("True", "False")] == ["False", "True"]
+
+
 def test_learning_something_unsafe_starts_over_without_it(bench: Bench, tmp_path: Path) -> None:
     library = tmp_path / "site-packages"
     library.mkdir()

@@ -77,7 +77,12 @@ def seen_intervals(trained: int) -> list[int]:
 
 
 def curve_points(
-    curves: Sequence[Curve], features: FeatureEncoder, layout: Layout, longest: int, most: int
+    curves: Sequence[Curve],
+    features: FeatureEncoder,
+    layout: Layout,
+    longest: int,
+    most: int,
+    of: Sequence[Curve] | None = None,
 ) -> tuple[CurvePoints, TargetTransform, list[int]]:
     """Returns observations, their scale, and the place in ``curves`` of each curve in them.
 
@@ -87,13 +92,15 @@ def curve_points(
         layout: Of the features, without bent columns.
         longest: Intervals of the longest training.
         most: Observations, at most (more only where there are more curves).
+        of: Curves whose values make the scale; None: of ``curves``. Hyperparameters are in its units, so a fit to
+            some of the curves takes the scale of all of them.
     """
     known = [i for i, curve in enumerate(curves) if curve.trained]
     if not known:
         empty = np.empty(0)
         data = CurvePoints(np.empty((0, len(layout.owner))), layout, np.empty(0, np.intp), empty, empty)
         return data, target_transform(empty), []
-    scale = _scale([curves[i] for i in known])
+    scale = _scale([curve for curve in (curves if of is None else of) if curve.trained])
     intervals = [seen_intervals(curves[i].trained) for i in known]
     count = sum(len(one) for one in intervals)
     if count > most:  # of the worst ones only the last
@@ -110,31 +117,40 @@ def curve_points(
     return CurvePoints(features.features(rows), layout, curve.astype(np.intp), time, scale(raw)), scale, known
 
 
-def for_fit(curves: Sequence[Curve], most: int) -> list[Curve]:
-    """Returns the curves that hyperparameters are fitted to: the best, the longest, and every so many-th other one.
+def steady_curves(curves: Sequence[Curve]) -> list[Curve]:
+    """Returns curves that change seldom while a run goes on, so that a fit to them can be kept.
 
-    A third each: the best are to be told apart, and the longest tell how curves go on.
-
-    They change seldom while a run goes on, so that a fit can be kept: curves count up to a number that grows by 12 %
-    at a time, and those that may still grow as far as their own length has come in such steps.
+    Curves count up to a number that grows by 12 % at a time, and those that may still grow as far as their own length
+    has come in steps of a third.
 
     Args:
         curves: Those without a value are left out.
-        most: Curves, at most.
     """
     known = [curve for curve in curves if curve.trained]
     steady = []
     for curve in known[: level(len(known))]:
         length = curve.trained if curve.state == OVER else _steady_length(curve.trained)
         steady.append(curve if length == curve.trained else replace(curve, values=curve.values[:length]))
-    if len(steady) <= most:
-        return steady
-    order = sorted(range(len(steady)), key=lambda k: steady[k].best)
+    return steady
+
+
+def for_fit(curves: Sequence[Curve], most: int) -> list[Curve]:
+    """Returns the curves that hyperparameters are fitted to: the best, the longest, and every so many-th other one.
+
+    A third each: the best are to be told apart, and the longest tell how curves go on.
+
+    Args:
+        curves: Each with a value.
+        most: Curves, at most.
+    """
+    if len(curves) <= most:
+        return list(curves)
+    order = sorted(range(len(curves)), key=lambda k: curves[k].best)
     kept = set(order[: most // 3])
-    kept.update(sorted(set(order) - kept, key=lambda k: (-steady[k].trained, k))[: most // 3])
-    rest = [k for k in range(len(steady)) if k not in kept]
+    kept.update(sorted(set(order) - kept, key=lambda k: (-curves[k].trained, k))[: most // 3])
+    rest = [k for k in range(len(curves)) if k not in kept]
     kept.update(rest[k] for k in np.linspace(0, len(rest) - 1, most - len(kept)).astype(int))
-    return [steady[k] for k in sorted(kept)]
+    return [curves[k] for k in sorted(kept)]
 
 
 def level(count: int) -> int:

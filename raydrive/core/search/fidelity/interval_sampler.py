@@ -18,7 +18,7 @@ from raydrive.core.search.bayesian.kernel import Layout
 from raydrive.core.search.bayesian.model_sampler import Beginning
 from raydrive.core.search.bayesian.target_transform import TargetTransform
 from raydrive.core.search.fidelity import curve_kernel
-from raydrive.core.search.fidelity.curve_data import HELD, OVER, RUNS, Curve, curve_points, for_fit
+from raydrive.core.search.fidelity.curve_data import HELD, OVER, RUNS, Curve, curve_points, for_fit, steady_curves
 from raydrive.core.search.fidelity.curve_kernel import CurvePoints
 from raydrive.core.search.fidelity.curve_posterior import CurvePosterior, EndImprovement, Places
 from raydrive.core.search.fidelity.curve_reader import CurveReader
@@ -192,13 +192,14 @@ class IntervalSampler(Beginning):
 
     def _theta(self, curves: Sequence[Curve]) -> Array:
         """Hyperparameters; a function of the curves as they are now, whatever was asked before."""
-        data = self._fitted(curves, _FITTED_CURVES, _FITTED)
+        steady = steady_curves(curves)
+        data = self._fitted(steady, _FITTED_CURVES, _FITTED)
         key = hashlib.sha256(b"".join(part.tobytes() for part in (data.features, data.time, data.values))).digest()
         found = self._fits.get(key)
         if found is None:
             found, iterations = curve_kernel.start(self._layout.dimensions), _ITERATIONS
             if len(data.values) > 1.3 * _COARSE:
-                coarse = self._fitted(curves, _COARSE_CURVES, _COARSE)
+                coarse = self._fitted(steady, _COARSE_CURVES, _COARSE)
                 found, iterations = curve_kernel.fit(coarse, [found], iterations), _LAST
             found = curve_kernel.fit(data, [found], iterations)
             while len(self._fits) >= _CACHED:
@@ -206,9 +207,9 @@ class IntervalSampler(Beginning):
             self._fits[key] = found
         return found
 
-    def _fitted(self, curves: Sequence[Curve], most_curves: int, most: int) -> CurvePoints:
-        chosen = for_fit(curves, most_curves)
-        return curve_points(chosen, self._features, self._layout, self._intervals.longest, most)[0]
+    def _fitted(self, steady: Sequence[Curve], most_curves: int, most: int) -> CurvePoints:
+        chosen = for_fit(steady, most_curves)
+        return curve_points(chosen, self._features, self._layout, self._intervals.longest, most, steady)[0]
 
     def _model(self, curves: Sequence[Curve]) -> Model:
         longest = self._intervals.longest

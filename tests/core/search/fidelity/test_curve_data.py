@@ -5,7 +5,16 @@ import pytest
 
 from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.kernel import Layout
-from raydrive.core.search.fidelity.curve_data import HELD, OVER, Curve, curve_points, for_fit, level, seen_intervals
+from raydrive.core.search.fidelity.curve_data import (
+    HELD,
+    OVER,
+    Curve,
+    curve_points,
+    for_fit,
+    level,
+    seen_intervals,
+    steady_curves,
+)
 from raydrive.core.space.search_space import parse_space, uniform
 
 FEATURES = FeatureEncoder(parse_space({"x": uniform(0, 1)}))
@@ -62,7 +71,16 @@ def test_a_fit_sees_the_best_curves_and_some_from_everywhere() -> None:
 
 
 def test_what_a_fit_sees_changes_in_steps() -> None:
-    assert [len(for_fit(curves([n]), 9)[0].values) for n in (1, 2, 5, 6, 8, 40, 49, 50)] == [1, 2, 5, 5, 7, 37, 49, 49]
-    assert [len(for_fit(curves([3] * n), 900)) for n in (1, 9, 10, 99, 100, 105)] == [1, 9, 9, 91, 91, 102]
-    assert for_fit(curves([0, 3]), 9)[0].trial == 1, "a curve without a value is none"
+    lengths = [len(steady_curves(curves([n]))[0].values) for n in (1, 2, 5, 6, 8, 40, 49, 50)]
+    assert lengths == [1, 2, 5, 5, 7, 37, 49, 49]
+    assert [len(steady_curves(curves([3] * n))) for n in (1, 9, 10, 99, 100, 105)] == [1, 9, 9, 91, 91, 102]
+    assert steady_curves(curves([0, 3]))[0].trial == 1, "a curve without a value is none"
     assert [level(count) for count in (1, 20, 1000)] == [1, 20, 904]
+
+
+def test_a_fit_to_some_of_the_curves_is_on_the_scale_of_all() -> None:
+    many = curves([30] * 40)
+    some = for_fit(many, 6)
+    _, of_all, _ = curve_points(many, FEATURES, LAYOUT, 30, 400)
+    _, of_some, _ = curve_points(some, FEATURES, LAYOUT, 30, 400, many)
+    assert of_some == of_all != curve_points(some, FEATURES, LAYOUT, 30, 400)[1]
