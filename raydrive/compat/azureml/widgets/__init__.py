@@ -16,7 +16,7 @@ class RunDetails(Native):
 
     def __init__(self, run_instance: Any) -> None:
         shown = getattr(run_instance, "hyperdrive_run", None) or run_instance
-        super().__init__(getattr(shown, "parent", None) if isinstance(shown, Run) else shown)
+        super().__init__(shown.parent if isinstance(shown, Run) else shown)
 
 
 __all__ = ["RunDetails"]
