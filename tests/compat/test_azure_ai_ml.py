@@ -310,6 +310,19 @@ def test_names_that_stand_in_two_places_are_the_same() -> None:
     assert swept.command == "true"
 
 
+def test_an_asset_may_be_given_by_name(here: Path) -> None:
+    client = MLClient.from_config()
+    assert client.data.create_or_update(data=Data(name="one", path="data/a.csv")).name == "one"
+    with pytest.raises(TypeError, match="missing"):
+        client.data.create_or_update()
+
+
+def test_notebooks_print_a_version() -> None:
+    import raydrive.compat.azure_ai_ml as sdk
+
+    assert sdk.__version__ == vars(sdk)["_version"].VERSION
+
+
 def test_a_name_that_the_sdk_does_not_have_is_an_error() -> None:
     for module in ("raydrive.compat.azure_ai_ml", "raydrive.compat.azure_ai_ml.entities"):
         with pytest.raises(AttributeError, match="Commandd"):

@@ -138,7 +138,8 @@ def test_the_run_of_a_pipeline_leads_to_the_tuning_run(
     assert set(written) == set(tuning.get_metrics())
     assert all(isinstance(value, list) for values in written.values() for value in values.values())
     RunDetails(run).show()
-    assert "Completed" in capsys.readouterr().out
+    RunDetails(next(tuning.get_children())).show()
+    assert capsys.readouterr().out.count("Completed") == 2
     with pytest.raises(NotHereError, match="'prepare' of the pipeline was not run"):
         of("HyperDriveStepRun", STEPS)(run.find_step_run("prepare")[0])
     with pytest.raises(NotHereError, match="not of a step that tunes"):
