@@ -48,6 +48,7 @@ ALL = [
     "checkpoints",
     "resume",
     "long_run",
+    "repeats",
     "search_cv",
 ]
 PEERED = ["bookkeeping", "sleepers", "reports", "first_result", "checkpoints", "resume"]

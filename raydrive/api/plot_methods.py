@@ -76,6 +76,16 @@ class PlotMethods:
 
         return plot_slices(self.reader)
 
+    def plot_configurations(self, top: int = 30) -> Any:
+        """Returns the means of configurations that are tried several times, their standard errors, and each repeat.
+
+        Args:
+            top: Number of best configurations to show; 0 = all.
+        """
+        from raydrive.api.display.repeats_chart import plot_configurations  # lazy: raydrive.api.display, 0.002 s
+
+        return plot_configurations(self.reader, top)
+
     def plot_timeline(self) -> Any:
         """Returns where and when each trial trained: a lane per node and GPU, a bar per attempt."""
         from raydrive.api.display.timeline import plot_timeline  # lazy: raydrive.api.display.timeline, 0.002 s

@@ -9,9 +9,11 @@ import typer
 
 from raydrive.api.display.text import clock, number, params_text
 from raydrive.cli.completion import run_ids
-from raydrive.cli.console import Format, OutputOption, StorageOption, command, emit, emit_json, say
+from raydrive.cli.console import Format, OutputOption, StorageOption, command, emit, emit_json, say, shown
 from raydrive.cli.runs import open_run
+from raydrive.cli.wrapped import columns_of_terminal, wrapped_table
 from raydrive.core.json_values import json_of
+from raydrive.core.space.shown import yaml_text
 
 if TYPE_CHECKING:
     from raydrive.studio.data.comparison import ComparedRun, Comparison
@@ -44,7 +46,12 @@ def compare(
     if output is Format.JSON:
         emit_json(found.to_json())
         return 0
-    emit([*_rows(found, output)], output, name="comparison")
+    rows = [*_rows(found, output)]
+    if output is Format.TABLE:
+        cells = [[shown(value) for value in row.values()] for row in rows]
+        print("\n".join(wrapped_table(list(rows[0]), cells, columns_of_terminal())))
+    else:
+        emit(rows, output, name="comparison")
     for note in found.notes:
         say(f"Note: {note}")
     if output is Format.TABLE and not found.differences:
@@ -69,7 +76,7 @@ def _rows(found: Comparison, output: Format) -> Iterator[dict[str, Any]]:
     best = [dict(run.params) for run in runs]
     yield _row(runs, "best parameters", list(map(params_text, best)) if people else list(map(json_of, best)))
     for key, values in found.differences.items():
-        yield _row(runs, key, list(values))
+        yield _row(runs, key, [yaml_text(one) if people and isinstance(one, dict) else one for one in values])
 
 
 def _row(runs: Sequence[ComparedRun], what: str, values: Sequence[Any]) -> dict[str, Any]:

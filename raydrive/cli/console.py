@@ -181,7 +181,7 @@ def emit_one(row: Mapping[str, Any], form: Format) -> None:
         lines = flat(row)
         width = max((len(key) for key in lines), default=0)
         for key, value in lines.items():
-            _print_pair(f"{key:<{width}}  ", _shown(value))
+            _print_pair(f"{key:<{width}}  ", shown(value))
 
 
 def _print_pair(name: str, value: str) -> None:
@@ -216,7 +216,13 @@ def _plain(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, dict | list | tuple) else "" if value is None else value
 
 
-def _shown(value: Any, digits: int = 6) -> str:
+def shown(value: Any, digits: int = 6) -> str:
+    """Returns a value as a cell of a table shows it.
+
+    Args:
+        value: The value.
+        digits: Significant digits of a number with a fraction.
+    """
     if value is None or value == "":
         return "-"
     if isinstance(value, float):
@@ -244,7 +250,7 @@ def _table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
     # Piped output is not squeezed into 80 columns: lines stay whole for grep and awk.
     width = None if sys.stdout.isatty() else WIDE
     console = Console(highlight=False, width=width, no_color=bool(os.environ.get("NO_COLOR")))
-    cells = {key.removeprefix("param_"): [_shown(row.get(key)) for row in rows] for key in names}
+    cells = {key.removeprefix("param_"): [shown(row.get(key)) for row in rows] for key in names}
     numeric = [key for key in names if all(isinstance(row.get(key), int | float | None) for row in rows)]
     if _needs(cells, WIDE) > console.width:
         narrow = _narrow(rows, names)
@@ -263,7 +269,7 @@ def _narrow(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str
     """Returns headers and cells for a narrow terminal."""
     folded = [key for key in names if key.startswith("param_")]
     folded += [key for key in names if folded and key in PROSE]
-    cells = {_broken(key): [_shown(row.get(key), 4) for row in rows] for key in names if key not in folded}
+    cells = {_broken(key): [shown(row.get(key), 4) for row in rows] for key in names if key not in folded}
     if folded:
         cells[DETAILS] = ["\n".join(_details(row, folded)) for row in rows]
     return cells
@@ -275,8 +281,8 @@ def _broken(header: str) -> str:
 
 def _details(row: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
     params = [key for key in keys if key.startswith("param_") and row.get(key) is not None]
-    yield " ".join(f"{key.removeprefix('param_')}={_shown(row[key], 4)}" for key in params)
-    yield from (_shown(row.get(key)) for key in keys if key in PROSE and row.get(key))
+    yield " ".join(f"{key.removeprefix('param_')}={shown(row[key], 4)}" for key in params)
+    yield from (shown(row.get(key)) for key in keys if key in PROSE and row.get(key))
 
 
 def _widest(header: str, cells: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from raydrive.api.display.text import one_line
 from raydrive.cli.console import (
     AddressOption,
     Format,
@@ -23,6 +24,7 @@ from raydrive.cli.console import (
     resolve,
 )
 from raydrive.cli.submit import load
+from raydrive.cli.wrapped import columns_of_terminal
 from raydrive.core.errors import RaydriveError
 
 if TYPE_CHECKING:
@@ -60,8 +62,25 @@ def doctor(
     """Check versions, storage and cluster, with a remedy for each problem."""
     reserved = load(config, (), ()).submission.config.trial.resources if config is not None else None
     rows = [_python(), *_libraries(), _bytecode(), _storage(storage), *_cluster(address, reserved)]
-    emit(rows, output, name="checks", columns=("check", "ok", "found", "advice"))
+    if output is Format.TABLE:
+        _print_checks(rows)
+    else:
+        emit(rows, output, name="checks", columns=("check", "ok", "found", "advice"))
     return 0 if all(row["ok"] for row in rows) else 5
+
+
+def _print_checks(rows: list[dict[str, Any]]) -> None:
+    """Prints a line for each check, as wide as the terminal; what to do is below what was found."""
+    from raydrive.api.display.fitted_lines import fitted_pair  # lazy: rich, 0.02 s
+
+    width = max(len(row["check"]) for row in rows)
+    for row in rows:
+        start = f"{row['check']:<{width}}  {'yes' if row['ok'] else 'NO ':<3}  "
+        for line in fitted_pair(start, one_line(row["found"]), columns_of_terminal()):
+            print(line)
+        if row["advice"]:
+            for line in fitted_pair(" " * (len(start) - 2) + "> ", one_line(row["advice"]), columns_of_terminal()):
+                print(line)
 
 
 def _check(check: str, ok: bool, found: str, advice: str = "") -> dict[str, Any]:
@@ -111,7 +130,7 @@ def _cluster(flag: str | None, reserved: Resources | None) -> list[dict[str, Any
     place = read_place()
     address = resolve(flag, "RAY_ADDRESS", "--address", place.address)
     if address in (None, "local"):
-        found = f"none given: raydrive would start an embedded one with {os.cpu_count()} cores"
+        found = f"none given; runs start an embedded one, with {os.cpu_count()} cores"
         return [_check("cluster", True, found), _embedded(place.plain_ray), *_fits(reserved, None)]
     from raydrive.runtime.ray_cluster import (
         connection as ray_connection,  # lazy: raydrive.runtime.ray_cluster.connection, 0.008 s

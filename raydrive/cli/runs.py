@@ -25,6 +25,7 @@ from raydrive.core.errors import RaydriveError, StorageError
 from raydrive.core.records import CANCELED, FAILED
 
 if TYPE_CHECKING:
+    from raydrive.api.display.console import Seen
     from raydrive.api.run import HyperDriveRun, Run
     from raydrive.api.workspace import Workspace
 
@@ -118,14 +119,20 @@ def _file_names(child: Run) -> list[str]:
         return []
 
 
-def attend(run: HyperDriveRun, output: Format) -> int:
-    """Follows a run to its end, prints its best trial, and returns the exit code."""
+def attend(run: HyperDriveRun, output: Format, seen: Seen | None = None) -> int:
+    """Follows a run to its end, prints its best trial, and returns the exit code.
+
+    Args:
+        run: The run.
+        output: How its best trial is printed.
+        seen: What was recorded before this command, if it continues a run.
+    """
     from raydrive.api.display.console import follow  # lazy: rich, 0.08 s
 
     interrupt_on_signals()
     try:
         with only_data():
-            follow(run.reader)
+            follow(run.reader, seen=seen)
             run.wait_for_followers()
     except KeyboardInterrupt:
         if not _is_over_after_interrupt(run):

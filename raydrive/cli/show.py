@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,8 +23,9 @@ from raydrive.cli.console import (
 )
 from raydrive.cli.logs import logs
 from raydrive.cli.runs import EXIT_UNREADABLE, exit_code, open_run, print_best, print_schedule, workspace
-from raydrive.core.errors import did_you_mean
+from raydrive.core.errors import ConfigError, Problem, did_you_mean
 from raydrive.core.views.json_output import counts_json
+from raydrive.storage.folder.base import redact
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
@@ -74,12 +76,34 @@ def list_runs(
     columns = ["run", "experiment", "status", "trials", "metric", "best", "elapsed_s"]
     if output is not Format.TABLE:
         columns += ["objective", "trials_ended", "max_total_trials", *STATES]
+    if not rows:
+        _check_there(space, storage)
     if not rows and (experiment is not None or output is Format.TABLE):
         say(_no_runs(space, experiment))
         if output is Format.TABLE:
             return 0
     emit(rows, output, name="runs", columns=columns)
     return 0
+
+
+def _check_there(space: Workspace, flag: str | None) -> None:
+    """Refuses a storage that was named and is not there: a wrong name must not look like a place without runs."""
+    from raydrive.api.workspace import DEFAULT_STORAGE  # lazy: raydrive.api.workspace, 0.006 s
+    from raydrive.storage.check_storage import is_there  # lazy: raydrive.storage.check_storage, 0.01 s
+
+    if space.storage == DEFAULT_STORAGE or is_there(space.storage):
+        return
+    where = "RAYDRIVE_STORAGE" if os.environ.get("RAYDRIVE_STORAGE") else "raydrive.toml: storage"
+    bucket = "://" in space.storage
+    raise ConfigError(
+        Problem(
+            "--storage" if flag is not None else where,
+            f"{redact(space.storage)!r}, which does not exist",
+            "a bucket that exists" if bucket else "a folder that exists",
+            "Check the name. raydrive submit creates a folder with its first run"
+            + (", but no bucket." if bucket else "."),
+        )
+    )
 
 
 def _no_runs(space: Workspace, experiment: str | None) -> str:
@@ -302,6 +326,9 @@ def best(
     schedule: Annotated[
         bool, typer.Option("--schedule", help="Print the hyperparameters of each interval of its training, as YAML.")
     ] = False,
+    download: Annotated[
+        str | None, typer.Option("--download", metavar="DIR", help="Copy its files to this folder.", show_default=False)
+    ] = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Print the best trial: its parameters, metric, files and command."""
@@ -309,9 +336,25 @@ def best(
     if schedule and run.sweep.best is not None:
         print_schedule(run, output)
         return 0
-    if run.get_best_run_by_primary_metric(include_resume_from_runs=False) is None:
+    child = run.get_best_run_by_primary_metric(include_resume_from_runs=False)
+    if child is None:
         say(f"Run {run.id} has no best trial: none logged a finite value of {run.config.metric.label!r}.")
         print_best(run, output)
         return 3
     print_best(run, output)
+    if download is not None:
+        _download(run, child.number, download)
     return 0
+
+
+def _download(run: HyperDriveRun, trial: int, folder: str) -> None:
+    """Copies the outputs of a trial, and prints what was copied."""
+    from raydrive.storage.trial_files import copy_files  # lazy: raydrive.storage.trial_files, 0.01 s
+
+    copied, left_out = copy_files(run.layout, trial, "outputs/", folder)
+    if copied:
+        say(f"Copied {len(copied)} file{'s' * (len(copied) != 1)} of trial {trial}: {', '.join(copied[:20])}")
+    else:
+        say(f"Trial {trial} has no outputs to copy. What a trial writes to ./outputs is kept.")
+    if left_out:
+        say(f"Not copied: {', '.join(left_out[:20])}")

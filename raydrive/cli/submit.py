@@ -169,7 +169,10 @@ def resume(
         "max_concurrent_runs": max_concurrent_runs if max_concurrent_trials is None else max_concurrent_trials,
         "max_duration_s": timeout,
     }
+    from raydrive.api.display.console import Seen  # lazy: rich, 0.08 s
+
     run = workspace(storage).get_run(run_name)
+    seen = Seen(run.reader)
     place = read_place()
     target = resolve(address, "RAY_ADDRESS", "--address", place.address)
     limits = {name: value for name, value in wanted.items() if value is not None}
@@ -190,7 +193,7 @@ def resume(
     if detach:
         _print_run(run, output)
         return 0
-    return attend(run, output)
+    return attend(run, output, seen)
 
 
 def _with_best_of(loaded: Loaded, name: str, most: int, storage: str) -> Loaded:

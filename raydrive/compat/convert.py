@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -101,7 +102,7 @@ def _run_cells(file: Path, cells: list[CodeCell]) -> None:
     for cell in cells:
         written = written_file(cell.source) if cell.number else None
         if written is not None:
-            with Path(written[0]).open("a" if written[1] else "w", encoding="utf-8") as target:
+            with Path(_expanded(written[0], space)).open("a" if written[1] else "w", encoding="utf-8") as target:
                 target.write(written[2])
             continue
         name = f"{file}, cell {cell.number}" if cell.number else str(file)
@@ -116,6 +117,18 @@ def _run_cells(file: Path, cells: list[CodeCell]) -> None:
                 space.pop(stale, None)
         else:
             gaps.worked(cell)
+
+
+def _expanded(text: str, space: dict[str, Any]) -> str:
+    """The name of a file behind ``%%writefile``: ``$name`` and ``{expression}`` stand for values of the notebook."""
+
+    def value(found: re.Match[str]) -> str:
+        try:
+            return str(eval(found[1] or found[2], space))
+        except Exception:  # then the text stays as it is, as in IPython
+            return found[0]
+
+    return re.sub(r"\{([^{}]+)\}|\$([A-Za-z_]\w*)", value, text)
 
 
 def converted(submission: Submission, base: Path) -> tuple[str, list[str]]:

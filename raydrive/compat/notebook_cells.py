@@ -15,6 +15,16 @@ _INSTALLS = re.compile(
     r"^\s*[%!]+\s*(sudo\s+)?(\S*python\S*\s+-m\s+)?(uv\s+)?(pip3?|conda|mamba)\s+(install|uninstall|update|upgrade|remove)\b"
 )
 _UNDEFINED = re.compile(r"name '(\w+)' is not defined")
+_SERVICE = re.compile(
+    r"\b[\w-]+(?:\.[\w-]+)*\.(?:azurecontainer\.io|azureml\.(?:ms|net)|ml\.azure\.com|cloudapp\.azure\.com|azmk8s\.io"
+    r"|azurewebsites\.net|azurecr\.io|vault\.azure\.net|management\.azure\.com)\b"
+)
+"""Hosts of services of Azure: deployed models, registries, vaults."""
+_NOT_REACHED = {
+    "ConnectTimeout", "ConnectionError", "ConnectionRefusedError", "HTTPError", "MaxRetryError", "NewConnectionError",
+    "ReadTimeout", "SSLError", "Timeout", "TimeoutError", "URLError", "gaierror",
+}  # fmt: skip
+"""Classes of errors of those that could not call a host."""
 _LANGUAGES = ("%%bash", "%%sh", "%%html", "%%javascript", "%%js", "%%latex", "%%markdown", "%%script", "%%svg")
 
 
@@ -147,6 +157,8 @@ class Gaps:
             answer = text.strip().partition("\n")[0]
         elif name == "NameError" and undefined and undefined[1] in self.missing:
             answer = f"needs {undefined[1]}, which cell {self.missing[undefined[1]]} did not define"
+        elif name in _NOT_REACHED and (host := _SERVICE.search(text) or _SERVICE.search(cell.source)):
+            answer = f"calls {host[0]}, a service that runs in Azure"
         if not answer:
             return False
         self.answers.append(f"cell {cell.number}: {answer}")

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.compat.notebook_cells import CodeCell, Gaps, not_made_by, without_installs
+from raydrive.core.reports.older_libraries import of_older_library
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _TUNERS = "from pathlib import Path as _P; from raydrive.compat.tuners import scripts as _s; _s.stand_in(_P"
 _OURS = "from raydrive.compat import azure_sdk; azure_sdk."
 
 
-def executed(nbclient: Any, notebook: Any, file: Path, allow_installs: bool) -> tuple[str, list[str]]:
+def executed(
+    nbclient: Any, notebook: Any, file: Path, allow_installs: bool, most_trials: int | None = None
+) -> tuple[str, list[str]]:
     """Runs the cells of a notebook, whose outputs it gets, and waits for every run that they started.
 
     Args:
@@ -21,11 +24,12 @@ def executed(nbclient: Any, notebook: Any, file: Path, allow_installs: bool) -> 
         notebook: The notebook, of format 4.
         file: Where it was read from, an absolute path; it runs in that folder.
         allow_installs: Whether lines that change packages are run.
+        most_trials: Trials of each run, at most; None = as many as it has.
 
     Returns:
         Why it failed, empty where it did not, and a sentence for each cell that only Azure's service could do.
     """
-    begin = f"{_OURS}install()\nimport azureml.core\n{_TUNERS}({str(file)!r}), [])"
+    begin = f"{_OURS}install({most_trials})\nimport azureml.core\n{_TUNERS}({str(file)!r}), [])"
     own = [_hidden(notebook, begin), _hidden(notebook, f"{_OURS}end_of_notebook()")]
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -105,7 +109,10 @@ def _text(error: Any) -> str:
 
 
 def _hint(error: Any) -> str:
-    """What to do about a module that is missing."""
+    """What to do about a module that is missing, or about a library that is newer than the notebook."""
+    older = of_older_library([_text(error)])
+    if older is not None:
+        return f"\nThe notebook is written for {older[1]}: run raydrive in an environment that has it"
     found = re.search(r"No module named '([\w.]+)'", str(error.evalue))
     if not found:
         return ""

@@ -154,7 +154,8 @@ class Ended:
     error: str = ""
     """The last lines of the traceback or log, or why it could not be started."""
     usage: Mapping[str, float] = field(default_factory=dict)
-    """What it used of its GPUs, as far as known: ``gpu_percent``, the mean, and ``gpu_memory_bytes``, the most."""
+    """What it used of its GPUs, as far as known: ``gpu_percent``, the mean, and ``gpu_memory_bytes``, the most; of each
+    of several nodes, too, as ``core.reports.gpu_use.joint`` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +215,8 @@ Record = Fact | Decision
 Entry = tuple[Fact, tuple[Decision, ...]]
 
 _OWN = (Started, Suggested, Resumed, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked, Estimated)
+TIMELESS = (Ticked, Cancelled, *USER_FACTS)
+"""Facts that move no clock: ticks are mostly not recorded, requests also while nobody works on the run."""
 _FACTS: dict[str, type[Any]] = {c.__name__: c for c in (*_OWN, *USER_FACTS)}
 _DECISIONS = {c.__name__: c for c in (Launch, Stop, Pause, Close, Finish, EndRun)}
 _KINDS: dict[str, type[Any]] = {**_FACTS, **_DECISIONS}

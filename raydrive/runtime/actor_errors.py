@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ray.exceptions import (
@@ -17,6 +17,8 @@ from ray.exceptions import (
 
 from raydrive.core.errors import RaydriveError
 from raydrive.core.out_of_memory.recognition import BY_RAY
+
+RAN_LOW = f"{BY_RAY}, because its node ran low"
 
 
 async def answer(reference: Any) -> Any:
@@ -55,7 +57,7 @@ def reason(error: BaseException) -> str:
     if not isinstance(error, RayError):
         return f"{type(error).__name__}: {error}"[:300]
     if isinstance(error, OutOfMemoryError):
-        return f"{BY_RAY}, because its node ran low"
+        return RAN_LOW
     if getattr(error, "preempted", False):
         return "its node was preempted"
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
@@ -63,6 +65,26 @@ def reason(error: BaseException) -> str:
         return lines[-1] if lines else type(error).__name__
     text = " ".join(lines[1:] if len(lines) > 1 and isinstance(error, ActorDiedError) else lines[:1])
     return text[:300] if text else type(error).__name__
+
+
+def memory_deaths(names: Collection[str]) -> set[str]:
+    """Returns which of these actors Ray's memory monitor killed, as Ray's own table of actors has it.
+
+    For actors that died while no driver looked: the monitor kills as many workers of a node as it thinks it takes, and
+    since the memory is that of training processes, which Ray does not count, the run's driver is often among them.
+
+    Args:
+        names: Full names of actors; of those that are unknown or alive nothing is told.
+    """
+    if not names:
+        return set()
+    try:
+        from ray._private.state import actors  # lazy: ray._private, 0.001 s
+
+        dead = actors(actor_state_name="DEAD").values()
+        return {one["Name"] for one in dead if one["Name"] in names and one["DeathCause"].HasField("oom_context")}
+    except Exception:  # a table of Ray's own, which another release may not have: then nothing is known
+        return set()
 
 
 def _last_line(text: str) -> str:

@@ -150,7 +150,7 @@ class TrialActor:
 
     async def gpu_use(self) -> dict[str, float]:
         """Returns what its trial uses of its GPUs now; empty = not known."""
-        return self._work.gpu_use
+        return await self._work.gpu_use()
 
     async def run(
         self,

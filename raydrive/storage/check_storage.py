@@ -47,6 +47,19 @@ def check_usable(storage: Place, *, thorough: bool = False) -> None:
                 os.rmdir(one)
 
 
+def is_there(storage: Place) -> bool:
+    """Returns whether a storage is there: its folder, or its bucket, in which folders appear with their first object.
+
+    Args:
+        storage: Folder or URI below which runs are kept.
+
+    Raises:
+        StorageError: If the storage cannot be reached.
+    """
+    folder = as_folder(storage)
+    return folder.exists() or folder.bucket_exists()
+
+
 def _write(folder: Folder, name: str) -> None:
     folder.make()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,17 +22,26 @@ def tool_of(raw: Any) -> str:
     Args:
         raw: The content of the file.
     """
-    if not isinstance(raw, Mapping) or "trial" in raw or "search_space" in raw or "jobs" in raw:
+    if not isinstance(raw, Mapping):
+        return ""
+    if _of_nni(raw):
+        return NNI
+    if "trial" in raw or "search_space" in raw or "jobs" in raw:
         return ""
     if raw.get("kind") == "Experiment" and str(raw.get("apiVersion", "")).startswith("kubeflow.org/"):
         return KATIB
     if isinstance(raw.get("searcher"), Mapping) and "hyperparameters" in raw:
         return DETERMINED
-    if {"searchSpace", "searchSpaceFile", "searchSpacePath"} & set(raw) and {"trialCommand", "trial", "tuner"} & set(
-        raw
-    ):
-        return NNI
     if isinstance(raw.get("parameters"), Mapping) and "method" in raw:
         return WANDB
+    if "job" in raw and ("scheduler" in raw or isinstance(raw.get("parameters"), Mapping)):
+        return WANDB  # of W&B Launch
     hydra = raw.get("hydra")
     return HYDRA if isinstance(hydra, Mapping) and isinstance(hydra.get("sweeper"), Mapping) else ""
+
+
+def _of_nni(raw: Mapping[str, Any]) -> bool:
+    """Whether a file has keys of NNI's: today's, in both spellings, or those of NNI 1."""
+    names = {re.sub(r"_(\w)", lambda letter: letter[1].upper(), str(key)) for key in raw}
+    spaces = {"searchSpace", "searchSpaceFile", "searchSpacePath"} & names
+    return bool(spaces) and ("trialCommand" in names or bool({"trialConcurrency", "tuner", "advisor"} & names))

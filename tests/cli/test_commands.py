@@ -150,6 +150,7 @@ def test_a_limit_of_a_resume_is_refused_under_the_name_of_its_option(
 
 
 def test_an_empty_storage(storage: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    storage.mkdir(exist_ok=True)
     assert run(["list"]) == 0
     out, err = capfd.readouterr()
     assert (out, err) == ("", f"No runs in {storage}.\n")
@@ -159,10 +160,26 @@ def test_an_empty_storage(storage: Path, capfd: pytest.CaptureFixture[str]) -> N
     assert "there are no runs" in capfd.readouterr().err
 
 
+def test_a_storage_that_is_not_there(
+    storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong name is no place without runs; the default folder appears with the first run."""
+    assert run(["list"]) == 2
+    told = f"RAYDRIVE_STORAGE: found '{storage}', which does not exist; allowed: a folder that exists"
+    assert told in capfd.readouterr().err
+    assert run(["list", "--storage", str(tmp_path / "none"), "-o", "json"]) == 2
+    assert "--storage: found" in capfd.readouterr().err
+    monkeypatch.delenv("RAYDRIVE_STORAGE")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert run(["list"]) == 0
+
+
 def test_storage_from_flag_variable_and_file(
     storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     flag = tmp_path / "flag żółw"
+    for place in (flag, tmp_path / "toml"):
+        place.mkdir()
     assert run(["list", "--storage", str(flag)]) == 0
     err = capfd.readouterr().err
     assert f"--storage {flag} is used; RAYDRIVE_STORAGE={storage} is not." in err

@@ -15,7 +15,7 @@ from raydrive.cli.app import run
 from raydrive.core.errors import RunNotFoundError
 from raydrive.core.records import Started, dump
 from raydrive.core.search.random_search import RandomParameterSampling
-from raydrive.core.space.search_space import uniform
+from raydrive.core.space.search_space import choice, log_range, uniform
 from raydrive.storage.run_layout import find_run
 from raydrive.studio.web.compare_page import compare_link, compare_page
 from raydrive.studio.web.runs_page import RunStates, runs_page
@@ -64,7 +64,10 @@ def test_as_json(storage: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert found["differences"]["limits.max_total_trials"] == [3, 2]
 
 
-def test_as_a_table_and_as_csv(storage: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_as_a_table_and_as_csv(
+    storage: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     assert run(["compare", A[:18], B[:18]]) == 0
     lines = [line.split() for line in capfd.readouterr().out.splitlines()]
     assert lines[0] == ["run", A, B]
@@ -83,6 +86,32 @@ def test_as_a_table_and_as_csv(storage: Path, capfd: pytest.CaptureFixture[str])
     rows = {row["run"]: row for row in csv.DictReader(io.StringIO(capfd.readouterr().out))}
     assert (rows["best accuracy"][A], rows["best accuracy"][B]) == ("0.9", "0.8")
     assert (rows["trials"][A], rows["best after 3 trials"][B]) == ("3", "")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("runs", [2, 3, 5])
+def test_no_line_is_wider_than_the_terminal(
+    storage: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, runs: int
+) -> None:
+    """Nor where output goes to a file; what differs is in the words of a sweep file."""
+    names = [A, B]
+    for number in range(2, runs):
+        names.append(f"digits-2026010{number + 1}-000000-cccc")
+        space = {"x": log_range(1e-3, 0.1), "opt": choice({"sgd": {"momentum": uniform(0, 0.9)}}, "adam")}
+        point = {"x": 0.01, "opt": "adam"}
+        run_config = config(1, space=space, experiment="digits")
+        write(create(storage, run_config, names[-1]), by_hand(run_config, [(point, (0.1, 0.2), 0, "")]))
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert run(["compare", *names]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    words = " ".join(" ".join(lines).split())
+    assert "type: uniform" in words
+    if runs > 2:
+        assert "loguniform" not in words
+        assert "log_range" in words
+    if runs == 5:
+        assert lines[:6] == ["run", *(f"  {letter}  {name}" for letter, name in zip("ABCDE", names, strict=True))]
 
 
 def test_runs_of_one_configuration(storage: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError, RunOverError
 from raydrive.core.records import Began, Ended, Fact, Reported, Started, Suggested
 from raydrive.core.records import dump as line_of
+from raydrive.core.reports.gpu_use import joint
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
@@ -45,7 +46,7 @@ def config() -> RunConfig:
     )
 
 
-GPU_USE = {"0": {"gpu_percent": 87.4, "gpu_memory_bytes": 31.2e9}}
+GPU_USE = {"0": joint([{"gpu_percent": 87.4, "gpu_memory_bytes": 1.2e9}, {"gpu_memory_bytes": 30e9}])}
 """What the heartbeats have of its trial."""
 
 
@@ -203,6 +204,10 @@ def test_what_trials_use_of_their_gpus_is_shown_while_they_train(
     assert raydrive(["trials", "last", "-o", "json", *where]) == 0
     (row,) = json.loads(capsys.readouterr().out)["trials"]
     assert (row["gpu_percent"], row["gpu_memory_bytes"]) == (87.4, 31.2e9)
+    assert row["gpu_nodes"] == [
+        {"node": "", "gpu_percent": 87.4, "gpu_memory_bytes": 1.2e9},
+        {"node": "", "gpu_percent": None, "gpu_memory_bytes": 30e9},
+    ]
     page = Documents(open_history(layout)).full()
     assert page["head"]["run"]["gpu_use"] == GPU_USE
 

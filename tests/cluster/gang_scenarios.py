@@ -35,6 +35,7 @@ from raydrive import (  # noqa: E402
     uniform,
 )
 from raydrive.core.records import Began, Checkpointed, Ended, Lost  # noqa: E402
+from raydrive.core.reports.gpu_use import by_node  # noqa: E402
 from raydrive.storage.journal.writer import JournalReader  # noqa: E402
 
 TWO_BY_TWO = Resources(cpus=1, nodes=2, processes_per_node=2)
@@ -169,6 +170,16 @@ class Scenarios:
 
     def returned(self) -> dict[str, Any]:
         return self.end(self.submit(returns))
+
+    def gpus(self) -> dict[str, Any]:
+        """What two nodes use of a GPU each, while they train and afterwards."""
+        run = self.submit(steady, steps=10_000, resources=Resources(cpus=1, gpus=1, nodes=2))
+        wait_until(lambda: len(by_node(run.heartbeat()["gpu_use"].get("0", {}))) == 2, "the use of two nodes")
+        (now,) = run.rows()
+        run.cancel()
+        found = self.end(run)
+        (then,) = run.rows()
+        return {**found, "now": now, "then": then}
 
     def failure(self) -> dict[str, Any]:
         return self.end(self.submit(fails_on_rank_3, max_attempts=1))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gpu_libraries import write_libraries
 
 pytestmark = pytest.mark.ray
 ALL = (
     "meeting",
     "command",
     "returned",
+    "gpus",
     "failure",
     "cancel",
     "driver",
@@ -26,11 +29,27 @@ ALL = (
 )
 
 
+PYNVML = """
+import os
+
+class NVMLError(Exception): pass
+def nvmlInit(): pass
+def nvmlDeviceGetHandleByIndex(index): return index
+def nvmlDeviceGetUtilizationRates(device): return type("Rates", (), {"gpu": 40})
+def nvmlDeviceGetComputeRunningProcesses(device):
+    pids = [int(pid) for pid in os.listdir("/proc") if pid.isdigit()]
+    return [type("Process", (), {"pid": pid, "usedGpuMemory": 100}) for pid in pids]
+"""
+"""Stands for NVIDIA's library: every process of the machine holds 100 bytes of every GPU."""
+
+
 @pytest.fixture(scope="module")
-def found() -> dict[str, Any]:
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What came of each scenario."""
+    libraries = write_libraries(tmp_path_factory.mktemp("libraries"), pynvml=PYNVML)
+    path = os.pathsep.join(filter(None, [str(libraries), os.environ.get("PYTHONPATH", "")]))
     command = [sys.executable, str(Path(__file__).with_name("gang_scenarios.py")), *ALL]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, env={**os.environ, "PYTHONPATH": path})
     assert done.returncode == 0, done.stderr[-3000:]
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -82,6 +101,18 @@ def test_a_command_runs_once_on_each_node(found: dict[str, Any]) -> None:
 
 def test_what_rank_0_returns_is_the_value(found: dict[str, Any]) -> None:
     assert found["returned"]["values"] == [curve(found["returned"], 0, 1)]
+
+
+def test_what_each_node_uses_of_its_gpus_is_told_and_recorded(found: dict[str, Any]) -> None:
+    told = found["gpus"]
+    assert told["why"] == ["canceled by the user"]
+    for row in (told["now"], told["then"]):
+        held = [node["gpu_memory_bytes"] for node in row["gpu_nodes"]]
+        assert [(node["node"], node["gpu_percent"]) for node in row["gpu_nodes"]] == [
+            (name, 40.0) for name in row["nodes"]
+        ]
+        assert (len(held), min(held) >= 100) == (2, True)
+        assert (row["gpu_percent"], row["gpu_memory_bytes"]) == (40.0, sum(held))
 
 
 def test_one_rank_that_fails_ends_all_and_its_traceback_is_the_reason(found: dict[str, Any]) -> None:

@@ -256,7 +256,7 @@ def test_a_script_that_submits_nothing_or_fails_is_named(tmp_path: Path) -> None
         ("import sys; sys.exit('no data')", 1, "no data"),
         ("def f():\n    return {}['key']\nf()", 1, "line 2, in f"),
         ("import azureml.nothing", 1, "azureml.nothing is not provided by raydrive"),
-        ("from azureml.pipeline.steps import HyperDriveStep as H; H()", 1, "pipelines are not run here"),
+        ("from azureml.pipeline.steps import AutoMLStep as A; A()", 1, "runs its HyperDriveStep"),
         ("from azureml.core.webservice import AciWebservice as A; A.deploy_configuration()", 1, "Ray Serve"),
         ("from azureml.core import Workspace; Workspace.from_config().get_run('none')", 2, "none"),
     ],

@@ -58,12 +58,12 @@ def test_the_names_that_notebooks_import_are_in_the_table() -> None:
         ("from azureml.core import Webservice as W; W.list(None)", "Ray Serve"),
         ("from azureml.core.model import InferenceConfig as I; I(entry_script='s.py')", "Ray Serve"),
         ("from azureml.train.automl import AutoMLConfig as A; A(task='classification')", "tune your own script"),
-        ("from azureml.pipeline.core import Pipeline as P; P(None, steps=[])", "pipelines are not run here"),
+        ("from azureml.pipeline.core import Schedule as S; S.create(None)", "runs its HyperDriveStep"),
         ("from azureml.core.compute import AksCompute as A; A.provisioning_configuration()", "your Ray cluster"),
         ("from azureml.core import Workspace as W; W().add_private_endpoint()", "remove the line"),
         ("from azureml.interpret import ExplanationClient as E; E.from_run(None)", "other packages"),
         ("from azureml.automl.runtime.onnx_convert import OnnxConverter as O; O()", "tune your own script"),
-        ("from azureml.data.data_reference import DataReference as D; D('store')", "input_mapping"),
+        ("from azureml.data.sql_data_reference import SqlDataReference as D; D('store')", "input_mapping"),
     ],
 )
 def test_what_cannot_be_done_here_says_the_way_out(sdk: None, code: str, said: str) -> None:

@@ -56,6 +56,16 @@ def test_what_a_cell_that_ended_early_did_not_make() -> None:
     assert not_made_by("1 +", 1) == []
 
 
+def test_a_notebook_goes_on_behind_a_call_of_a_service_in_azure() -> None:
+    gaps = Gaps()
+    cell = CodeCell(9, "r = requests.post('http://0a1b.westus.azurecontainer.io/score', data)\nprint(r.text)")
+    assert gaps.goes_on(cell, "ConnectionError", "HTTPConnectionPool(host=...): Max retries exceeded")
+    assert gaps.answers == ["cell 9: calls 0a1b.westus.azurecontainer.io, a service that runs in Azure"]
+    assert gaps.goes_on(CodeCell(10, "print(r.json())"), "NameError", "name 'r' is not defined")
+    assert not gaps.goes_on(CodeCell(11, "requests.get('http://example.com/a.csv')"), "ConnectionError", "refused")
+    assert not gaps.goes_on(CodeCell(12, "1 / 0  # x.azurecontainer.io"), "ZeroDivisionError", "division by zero")
+
+
 def test_a_notebook_goes_on_behind_what_only_azure_could_do_and_what_needs_it() -> None:
     gaps = Gaps()
     assert gaps.goes_on(CodeCell(3, "config = AutoMLConfig()"), "NotHereError", "no AutoML here")

@@ -1,6 +1,8 @@
 """What every callback must keep, with the real library: metrics, a policy's stop, a kill that leaves the same curve.
 
-Subclass it, name the metric, and give a training function that calls ``after_interval`` after each report.
+Subclass it, name the metric, and give a training function that calls ``after_interval`` after each report. The kill is
+one of the training process, which the next attempt cannot tell from that of a node: it starts in a new process with
+what the storage has. ``test_node_loss.py`` kills the node itself, with nine of the libraries at work on it.
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ def needs(*libraries: str) -> list[pytest.MarkDecorator]:
 
 
 def after_interval(params: dict[str, Any], step: int) -> None:
-    """Kills the first attempt where that is asked for, or gives a policy's stop time to arrive."""
+    """Kills the first attempt, or waits for its node's end, where that is asked for; or for a policy's stop."""
+    if Run.get_context().attempt == 1 and params.get("stay") and step == params["stay"]:
+        wait_for_storage()
+        time.sleep(600)
     if Run.get_context().attempt == 1 and step == params.get("kill"):
         wait_for_storage()
         os.kill(os.getpid(), signal.SIGKILL)

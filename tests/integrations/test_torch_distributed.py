@@ -14,6 +14,7 @@ import pytest
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.integrations,
+    pytest.mark.timeout(900),  # as long as the scenarios may take on a machine with other work
     pytest.mark.skipif(
         importlib.util.find_spec("torch") is None, reason="large library: `make integrations` installs torch"
     ),

@@ -62,6 +62,7 @@ def _run(
     python: str = sys.executable,
     inputs: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
+    params: Mapping[str, Any] | None = None,
     code: int = 0,
 ) -> Done:
     files, cwd = folder / "files", folder / "cwd"
@@ -79,18 +80,21 @@ def _run(
         trial=7,
         attempt=1,
         experiment="iris",
-        params={"lr": 0.1},
+        params=dict(params or {"lr": 0.1}),
         files_dir=str(files),
         inputs=inputs,
     )
     foreign = {name: text for name, text in os.environ.items() if not name.startswith(("RAY", "PYTHON", "MLFLOW"))}
     environment = with_training_folder({**foreign, "PYTHONWARNINGS": "ignore", **(env or {}), **trial})
-    done = subprocess.run(
-        [python, str(script), *arguments], cwd=cwd, env=environment, text=True, capture_output=True, timeout=100
-    )
+    try:
+        done = subprocess.run(
+            [python, str(script), *arguments], cwd=cwd, env=environment, text=True, capture_output=True, timeout=200
+        )
+    finally:
+        messages = channel.read()  # also ends its threads, which would keep pytest from ending
     output = done.stdout + done.stderr
     assert done.returncode == code, output
-    return Done(done.returncode, output, channel.read(), files)
+    return Done(done.returncode, output, messages, files)
 
 
 class _Channel:

@@ -180,3 +180,25 @@ def test_the_core_api_of_determined_goes_on_from_a_checkpoint(run_script: RunScr
     )
     done = run_script(file, env={"RAYDRIVE_RESUME_FROM": str(tmp_path / "before")})
     assert done.metrics == {"x": [41.0]}
+
+
+def test_names_and_constants_that_a_converted_sweep_tells(run_script: RunScript) -> None:
+    told = {"names": {"opt_lr": ["opt", "lr"], "data_n": ["data.n"]}, "constants": [[["opt", "name"], "sgd"]]}
+    script = (
+        "import wandb\nwandb.init(config={'opt': {'lr': 5}, 'other': 1})\n"
+        "assert dict(wandb.config) == {'opt': {'name': 'sgd', 'lr': 0.2}, 'data.n': 3, 'other': 1}, wandb.config\n"
+        "wandb.log({'a': 1})\n"
+    )
+    env = {"RAYDRIVE_TRACKER_PARAMETERS": json.dumps(told)}
+    assert run_script(script, env=env, params={"opt_lr": 0.2, "data_n": 3}).metrics["a"] == [1]
+
+
+def test_options_of_nni_that_have_hyperparameters(run_script: RunScript) -> None:
+    script = (
+        "import nni\nparams = nni.get_next_parameter()\n"
+        "assert params == {'layer': {'_name': 'conv', 'size': 2, 'act': {'_name': 'relu'}}, 'lr': 1}, params\n"
+        "nni.report_final_result(1.0)\n"
+    )
+    env = {"RAYDRIVE_TRACKER_PARAMETERS": json.dumps({"nested": ["layer"]})}
+    params = {"layer": {"conv": {"size": 2, "act": {"relu": {}}}}, "lr": 1}
+    assert run_script(script, env=env, params=params).metrics["default"] == [1.0]

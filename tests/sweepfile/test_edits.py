@@ -89,6 +89,8 @@ def test_a_space_gets_values_and_parameters_and_loses_them(config: RunConfig) ->
         ("experiment_name=x", "its folder is named by it"),
         ("raydrive.python=x", "allowed: a change of limits, early_termination"),
         ("nonsense=x", "allowed: a change of limits, early_termination"),
+        ("limits.max_totl_trials=9", "Did you mean 'limits.max_total_trials'?"),
+        ("raydrive.max_atempts=2", "Did you mean 'raydrive.max_attempts'?"),
         ("limits.max_total_trials=0", "limits.max_total_trials: found 0; allowed: a whole number of 1 or more"),
         ("early_termination.slack_factor=-1", "found -1; allowed: a finite number of 0 (no slack) or more"),
         ("early_termination.type=bandti", "Did you mean 'bandit'?"),
@@ -239,7 +241,7 @@ def test_a_sweep_file_gives_points_for_every_sampling(sweep: Path, more: str) ->
         ("3", "raydrive.points: found 3; allowed: a list of configurations"),
         ("[3]", "raydrive.points[0]: found 3; allowed: values by parameter"),
         ("[{lr: 0.5}]", "raydrive.points[0].units: found nothing; allowed: a value of this parameter"),
-        ("[{lr: 7, units: 8}]", "raydrive.points[0].lr: found 7; allowed: a value of uniform(0, 1)"),
+        ("[{lr: 7, units: 8}]", "raydrive.points[0].lr: found 7; allowed: a number from 0 to 1"),
         ("none.csv", "raydrive.points: found 'none.csv'; allowed: a CSV or YAML file"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from raydrive.api.display.figures import Axes, chart, finish, note, safe
 from raydrive.api.display.palette import ACCENT, BAND, BEST, FAINT, STATE_COLOURS
+from raydrive.api.display.repeats_chart import REPEATS, MeanAxes, means_of
 from raydrive.api.display.text import value_text
 from raydrive.core.errors import TrialError, did_you_mean, show
 from raydrive.core.rank_names import is_of_rank, own_names
@@ -105,6 +106,8 @@ def plot_best(run: RunReader) -> Any:
 def plot_parallel(run: RunReader, params: list[str] | None = None) -> Any:
     """Returns parallel coordinates: drag a label to move an axis, drag along an axis to brush; as ``go.Figure``.
 
+    A line is a trial; or a configuration with its mean, where each is tried several times.
+
     Args:
         run: The run.
         params: Names of hyperparameters, in order; None = all.
@@ -115,9 +118,12 @@ def plot_parallel(run: RunReader, params: list[str] | None = None) -> Any:
     import plotly.graph_objects as go  # lazy: plotly, 0.03 s
 
     numbers, axes = _drawn(run)
+    numbers, axes = means_of(run) or (numbers, axes)
     if not numbers:
         return note("No trial has a value to use for the colour.")
-    names = list(axes.params)[:MOST_AXES] if params is None else [_known(axes, name, "params") for name in params]
+    repeats = run.config.rules.repeats
+    names = [name for name in axes.params if repeats is None or name != repeats.parameter][:MOST_AXES]
+    names = names if params is None else [_known(axes, name, "params") for name in params]
     best = axes.values(run.config.metric.value)
     dimensions = [_dimension(axes, name) for name in names]
     dimensions.append({"label": safe(run.config.metric.label), "values": best})
@@ -168,6 +174,9 @@ def _stops(low: float, high: float) -> Iterator[tuple[float, str]]:
 def plot_scatter(run: RunReader, x: str | None = None, y: str | None = None, z: str | None = None) -> Any:
     """Returns hyperparameters against each other, coloured by the primary metric; 3-D with ``z``; as ``go.Figure``.
 
+    Where configurations are tried several times, points are their means, with the standard error along an axis of the
+    metric; in 2-D, the trials are small points behind them.
+
     Args:
         run: The run.
         x: Name of a hyperparameter, or ``best``, ``last``, the run's objective value (``mean_last_5``), ``intervals``,
@@ -188,12 +197,21 @@ def plot_scatter(run: RunReader, x: str | None = None, y: str | None = None, z: 
     x = _known(axes, x, "x") if x is not None else left.pop(0)
     y = _known(axes, y, "y") if y is not None else left.pop(0)
     chosen = {"x": x, "y": y} if z is None else {"x": x, "y": y, "z": _known(axes, z, "z")}
+    trials, (numbers, axes) = axes, means_of(run) or (numbers, axes)
     best = axes.values(metric.value)
     look = {"color": best, "colorscale": "Viridis", "reversescale": not metric.maximize, "showscale": True}
     hover = [f"trial {number}<br>{safe(metric.label)} {value:.6g}" for number, value in zip(numbers, best, strict=True)]
     kind = go.Scatter if z is None else go.Scatter3d
     places = {letter: axes.places(name)[0] for letter, name in chosen.items()}
     figure = finish(chart(kind(**places, mode="markers", marker=look, hovertext=hover, hoverinfo="text")))
+    if isinstance(axes, MeanAxes):
+        figure.update_traces(marker_size=10, marker_symbol="diamond", hovertext=axes.texts)
+        figure.update_traces(axes.error_bars(chosen))
+        if z is None:
+            places = {letter: trials.places(name)[0] for letter, name in chosen.items()}
+            figure.add_trace(kind(**places, mode="markers", name="repeats", **REPEATS))
+            figure.data = figure.data[::-1]
+            figure.update_layout(showlegend=False)
     layouts = {f"{letter}axis": axes.layout(name) for letter, name in chosen.items()}
     figure.update_layout(**({"scene": layouts} if z is not None else layouts))
     if z is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO, cast
 
@@ -46,12 +47,13 @@ if TYPE_CHECKING:
 REFRESH_S = 0.25
 
 
-def follow(run: RunReader, console: Console | None = None) -> None:
+def follow(run: RunReader, console: Console | None = None, seen: Seen | None = None) -> None:
     """Shows a run until it ends or its driver is gone.
 
     Args:
         run: The run.
         console: Where to; None = the cell of a notebook, else stderr.
+        seen: What was recorded before, of which one line is printed; None = every event is printed.
     """
     if console is None and in_notebook():
         follow_in_cell(run, last_words)
@@ -63,7 +65,7 @@ def follow(run: RunReader, console: Console | None = None) -> None:
     if in_place:
         _follow_live(run, console)
     else:
-        for line in events(run):
+        for line in events(run, seen):
             _print(console, line)
     for line in last_words(run, with_headline=not in_place):
         _print(console, line)
@@ -102,14 +104,21 @@ def _follow_live(run: RunReader, console: Console) -> None:
             live.update(Group(*lines), refresh=True)
 
 
-def events(run: RunReader) -> Iterator[str]:
-    """Yields one line per event until the run has ended or its driver is gone; what happened before comes first."""
-    seen = _Seen()
+def events(run: RunReader, seen: Seen | None = None) -> Iterator[str]:
+    """Yields one line per event until the run has ended or its driver is gone; what happened before comes first.
+
+    Args:
+        run: The run.
+        seen: What was recorded before, of which there is one line; None = a line for each event from the first one.
+    """
+    seen = seen or Seen()
     for summary in run.watch(REFRESH_S):
         stamp = _Stamp(run, summary)
         if not seen.state:
             seen.state = summary.state
             yield f"{stamp(run.sweep.started_at)}  run {run.id}: {summary.state}"
+            if seen.before:
+                yield f"{stamp(None)}  {seen.before}"
         for at, text in seen.happened(run):
             yield f"{stamp(at)}  {text}"
         if summary.best is not None and _is_news(run, seen.best, summary.best):
@@ -125,17 +134,27 @@ def events(run: RunReader) -> Iterator[str]:
             yield f"{stamp(None)}  run {run.id}: {summary.state}"
 
 
-class _Seen:
-    """What of a run has had its line."""
+class Seen:
+    """What of a run has had its line.
 
-    def __init__(self) -> None:
+    Args:
+        run: The run, as it was recorded so far: what it holds gets one line in total; None = nothing of it was seen.
+    """
+
+    def __init__(self, run: RunReader | None = None) -> None:
         self.state = ""
+        self.before = ""
+        """The line on what was recorded before; empty where there is none."""
         self.best: Best | None = None
         self._ended, self._waits, self._turns, self._trouble = EndedTrial(), False, False, ""
         self._metric_told = self._found_told = False
         self._known = 0
         self._queued: dict[int, Trial] = {}
         self._changes = 0
+        if run is not None and run.sweep.trials:
+            self.happened(run)
+            self.best = run.sweep.best
+            self.before = _recorded_before(run)
 
     def happened(self, run: RunReader) -> list[tuple[float, str]]:
         """Returns time and line of each trial that has started, changed or ended since the last call, by time."""
@@ -200,6 +219,17 @@ class _Seen:
         if trouble != self._trouble:
             self._trouble = trouble
             yield one_line(trouble) or "problem resolved"
+
+
+def _recorded_before(run: RunReader) -> str:
+    """What a run held before it continued, in a line."""
+    trials = run.sweep.trials
+    states = Counter(trial.state for trial in trials if not trial.open)
+    ended = ", ".join(f"{count} {state}" for state, count in states.items())
+    parts = [f"{len(trials)} trial{'s' * (len(trials) != 1)}" + (f" ({ended})" if ended else "")]
+    if run.sweep.best is not None:
+        parts.append(_best_so_far(run, run.sweep.best))
+    return f"recorded before: {'; '.join(parts)}"
 
 
 def _is_news(run: RunReader, before: Best | None, best: Best) -> bool:

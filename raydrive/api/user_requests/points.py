@@ -10,6 +10,7 @@ from typing import Any
 from raydrive.core.errors import ConfigError, Problem, StorageError, TrialError, show
 from raydrive.core.space.expressions import Choice
 from raydrive.core.space.search_space import Space
+from raydrive.core.space.shown import allowed_text
 from raydrive.core.sweep.packed_params import plain_params
 from raydrive.core.sweep.warm_start_filter import named
 from raydrive.core.views.summary import ranked
@@ -118,7 +119,7 @@ def points_of_csv(path: Path, space: Space) -> list[Point]:
         params = {name: _value(space, name, row[name]) for name in space.expressions}
         for name, expression in space.expressions.items():
             if not expression.contains(params[name]):
-                problems.append(Problem(f"{path}:{line}: {name}", show(row[name]), f"a value of {expression!r}"))
+                problems.append(Problem(f"{path}:{line}: {name}", show(row[name]), allowed_text(expression)))
         points.append({"params": params, "details": {"file": path.name, "line": line}})
     if not rows:
         problems.append(Problem(str(path), "no line below the header", "one line for each configuration"))

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from raydrive.api.display.text import one_line
 from raydrive.cli.console import command, say
-from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.errors import ConfigError, Problem, brief, did_you_mean, show
 from raydrive.storage.folder.current import current_folder
 
 if TYPE_CHECKING:
@@ -144,7 +145,19 @@ def _printed(script: Path, metric: str, arguments: str, run: bool | None) -> Met
         last = text.strip().splitlines()[-1:] or ["nothing was printed"]
         say(f"It ended with exit code {code}: {last[0]}")
         say("Pass the arguments that it needs with --arguments, or name the metric with --metric.")
-    return printed_metric(text, metric)
+    guess = printed_metric(text, metric)
+    if guess is None and not code:
+        say(_nothing_found(text, metric))
+    return guess
+
+
+def _nothing_found(text: str, metric: str) -> str:
+    """What the script printed instead of its metric, and what to do."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    wanted = f"the metric {metric!r}" if metric else "a name with a number, such as val_acc=0.91"
+    last = f"; the last one: {brief(one_line(lines[-1]), 120)}" if lines else ""
+    count = f"It printed {len(lines)} line{'s' * (len(lines) != 1)}, none of which has {wanted}{last}"
+    return f"{count}\nPrint the metric in this form once per epoch, and run this again with --force --run."
 
 
 def _write_example(name: str, force: bool) -> int:

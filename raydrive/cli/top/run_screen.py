@@ -16,12 +16,14 @@ from raydrive.api.display.text import harmless, headline, number, one_line, para
 from raydrive.cli.top.actions import ACTIONS, RUN, TRIAL, Action
 from raydrive.cli.top.curve import plot
 from raydrive.core.errors import RaydriveError
+from raydrive.core.reports.gpu_use import MEMORY, USE
 from raydrive.core.views.end_rules import rule_states
-from raydrive.core.views.summary import ranked, row
+from raydrive.core.views.summary import Row, ranked, row
 from raydrive.storage.rank_logs import last_lines
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
+    from raydrive.core.views.status import RunStatus
 
 REFRESH_S = 1.0
 """Seconds between two looks at a run."""
@@ -29,6 +31,8 @@ MOST_CURVES = 60
 """Curves of other trials in the picture, the best ones first."""
 LOG_LINES = 40
 COLUMNS = ("trial", "state", "value", "last", "intervals", "seconds", "parameters", "why")
+GPU_COLUMNS = ("GPU %", "GPU GB")
+"""What a trial uses of its GPUs; before the parameters, in runs whose trials have some."""
 
 
 class AskScreen(ModalScreen[str | None]):
@@ -82,6 +86,7 @@ class RunScreen(Screen[None]):
         self._of = run
         self._address = address
         self._by_best = True
+        self._columns = COLUMNS
         self._trial: int | None = None
         """The trial under the cursor."""
 
@@ -99,7 +104,10 @@ class RunScreen(Screen[None]):
     def on_mount(self) -> None:
         """Begins to look."""
         table = self.query_one("#trials", DataTable)
-        for name in COLUMNS:
+        if self._of.config.trial.resources.gpus:
+            at = COLUMNS.index("parameters")
+            self._columns = (*COLUMNS[:at], *GPU_COLUMNS, *COLUMNS[at:])
+        for name in self._columns:
             table.add_column(name, key=name)
         table.focus()
         self._look()
@@ -180,17 +188,19 @@ class RunScreen(Screen[None]):
         waiting = sorted(set(stands.beat.waiting.values()))
         notes = [*rules, *waiting, *filter(None, (stands.beat.trouble, stands.beat.notice, problem))]
         self.query_one("#rules", Static).update(Text("\n".join(notes[:5])))
-        self._show_trials(now)
+        self._show_trials(stands, now)
         self._show_curve(trial)
         self.query_one("#log", Static).update(Text("\n".join(harmless(line) for line in log)))
 
-    def _show_trials(self, now: float) -> None:
+    def _show_trials(self, stands: RunStatus, now: float) -> None:
         sweep, table = self._of.sweep, self.query_one("#trials", DataTable)
         trials = ranked(sweep) if self._by_best else list(sweep.trials)
-        rows = {str(one.number): _cells(row(sweep, one, now)) for one in trials}
+        known: dict[str, Any] = {"interrupted": stands.interrupted, "gpu_use": stands.beat.gpu_use}
+        with_gpus = self._columns != COLUMNS
+        rows = {str(one.number): _cells(row(sweep, one, now, **known), with_gpus) for one in trials}
         if [one.key.value for one in table.ordered_rows] == list(rows):
             for key, cells in rows.items():
-                for column, cell in zip(COLUMNS, cells, strict=True):
+                for column, cell in zip(self._columns, cells, strict=True):
                     if table.get_cell(key, column) != cell:
                         table.update_cell(key, column, cell)
             return
@@ -213,7 +223,7 @@ class RunScreen(Screen[None]):
         widget.update(Text(title, style="bold") + plot(others, chosen, width, height))
 
 
-def _cells(item: Any) -> tuple[str, ...]:
+def _cells(item: Row, with_gpus: bool) -> tuple[str, ...]:
     value, why = item.objective[1], one_line(item.why)
     return (
         str(item.number),
@@ -222,6 +232,13 @@ def _cells(item: Any) -> tuple[str, ...]:
         "" if item.last is None else number(item.last),
         str(item.intervals),
         "" if item.seconds is None else f"{item.seconds:.1f}",
+        *(_gpu_cells(item) if with_gpus else ()),
         one_line(params_text(item.params)),
         why,
     )
+
+
+def _gpu_cells(item: Row) -> tuple[str, str]:
+    """What a trial uses of its GPUs while it trains, or used at most."""
+    percent, held = (item.usage.get(name) for name in (USE, MEMORY))
+    return "" if percent is None else f"{percent:.0f}", "" if held is None else f"{held / 1e9:.2f}"

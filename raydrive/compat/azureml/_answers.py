@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 _SERVE = "raydrive does not serve models: use run.download_file(...) and serve the file, e.g. with Ray Serve"
-_PIPELINE = (
-    "pipelines are not run here: pass the script of the step to HyperDriveConfig(run_config=ScriptRunConfig(...))"
-)
+_PIPELINE = "of a pipeline raydrive runs its HyperDriveStep: a script is run by experiment.submit(ScriptRunConfig(...))"
 _EXPLAIN = "other packages explain models: download the model with run.download_file(...)"
 _AUTOML = "AutoML is a service of Azure: tune your own script, e.g. with choice(...) over model classes"
 _DATA = 'give data as a path or URL, or name it in raydrive.toml: [input_mapping] "azureml:NAME" = "PATH or s3://..."'
@@ -60,6 +58,13 @@ _HOMES = {
     ),
     "_estimators": "Chainer Estimator Gloo MMLBaseEstimator Mpi Nccl ParameterServer PyTorch SKLearn TensorFlow",
     "_models": "Model",
+    "_pipeline_runs": "HyperDriveStepRun PipelineRun StepRun",
+    "_pipelines": (
+        "AdlaStep AzureBatchStep CommandStep DataReference DataTransferStep DatabricksStep DatasetConsumptionConfig "
+        "EstimatorStep HyperDriveStep KustoStep ModuleStep MpiStep OutputFileDatasetConfig ParallelRunConfig "
+        "ParallelRunStep Pipeline PipelineData PipelineParameter PipelineStep PythonScriptStep RScriptStep "
+        "StepSequence SynapseSparkStep TrainingOutput"
+    ),
     "_runs": "Experiment HyperDriveRun Run",
     "_tables": "FileDataset FileDatasetFactory TabularDataset TabularDatasetFactory",
     "core.compute": "AmlCompute ComputeInstance ComputeTarget",

@@ -7,8 +7,8 @@ from typing import Any
 
 from raydrive.compat.azure_notices import NotHereError, note_left_out
 from raydrive.compat.azureml.wants import NAME, WORKSPACE
-from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.argument_checks import NOTHING, PATH, TEXT, checks_arguments, whole
+from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.folder.open import open_folder
 from raydrive.storage.uploads import local_files
@@ -23,7 +23,7 @@ _SERVE = (
     name=NAME | NOTHING,
     model_name=NAME,
     model_path=PATH,
-    target_dir=PATH,
+    target_dir=TEXT | PATH,
     version=whole(1) | NOTHING,
 )
 class Model:
@@ -65,7 +65,13 @@ class Model:
 
         Raises:
             StorageError: If it cannot be written.
+            NotHereError: If there is no such file or folder.
         """
+        if not Path(model_path).exists():
+            raise NotHereError(
+                f"model_path: there is no {show(str(model_path))} in {Path.cwd()}; files of a trial are "
+                "registered with best_run.register_model(model_name=..., model_path=...)"
+            )
         return keep(workspace, model_name, Path(model_path))
 
     @staticmethod
@@ -108,8 +114,8 @@ class Model:
         """
         folder = open_folder(self.uri).contained()
         for item in folder.walk():
-            folder.get_file(item.name, Path(target_dir) / item.name)
-        return target_dir
+            folder.get_file(item.name, Path(target_dir or ".") / item.name)
+        return target_dir or "."
 
     @staticmethod
     def deploy(*args: Any, **kwargs: Any) -> Any:

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from raydrive.compat.other_tools.sweep_parts import DEFAULT_TRIALS, Carried, flat, swept, whole_numbers, word
+from raydrive.compat.other_tools.sweep_parts import DEFAULT_TRIALS, Carried, flat, halving, swept, whole_numbers, word
 from raydrive.core.numbers import is_number
 
-_LAUNCHER = re.compile(r"python3? +-m +determined\.launch\.torch_distributed(?: +--)? +((?!-).*)", re.DOTALL)
+_LAUNCHER = re.compile(
+    r"python3? +-m +determined\.launch\.(?:torch_distributed|deepspeed)(?: +--)? +((?!-).*)", re.DOTALL
+)
 """Determined's launcher of one process for each slot, without options of its own."""
 _IMPORT = re.compile(r"^\s*(?:import|from)\s+determined\b", re.MULTILINE)
 ASKED = "RAYDRIVE_DETERMINED"
@@ -38,9 +40,10 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     name = str(searcher.get("name"))
     carried.sweep["sampling_algorithm"] = {"type": "grid" if name == "grid" else "random"}
     if "asha" in name or "adaptive" in name:
-        carried.sweep["early_termination"] = {"type": "median_stopping", "evaluation_interval": 1}
+        carried.sweep["early_termination"] = halving(factor=searcher.get("divisor", 4))
         carried.report.append(
-            f"searcher {name}: written as random sampling with median_stopping, which stops different trials."
+            f"searcher {name}: written as random sampling with successive_halving. Its rungs count how often the "
+            "metric is logged; set early_termination.max_intervals to how often that is in a whole training."
         )
     limits = {
         "max_total_trials": searcher.get("max_trials"),
@@ -70,7 +73,7 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
             carried.sweep["trial"]["command"] = launched[1]
             carried.sweep["trial"]["distribution"] = {"type": "pytorch", "process_count_per_instance": slots}
             carried.report.append(
-                f"determined.launch.torch_distributed: written as a distribution of {slots} processes on one node; "
+                f"Determined's launcher: written as a distribution of {slots} processes on one node; "
                 "if no machine has that many GPUs, set trial.resources.instance_count, and the counts of each node."
             )
     variables = carried.mapping(raw.get("environment"), "environment").get("environment_variables")

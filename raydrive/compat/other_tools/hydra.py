@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from raydrive.compat.other_tools.hydra_program import program_of
 from raydrive.compat.other_tools.sweep_parts import (
     DEFAULT_TRIALS,
     Carried,
@@ -16,6 +17,8 @@ from raydrive.compat.other_tools.sweep_parts import (
     swept,
     whole_numbers,
 )
+from raydrive.compat.tuners.expressions import stepped
+from raydrive.core.numbers import is_number
 from raydrive.settings.yaml_source import core_value
 
 CALLBACK = "+hydra.callbacks.raydrive={_target_: raydrive_trackers.hydra_callback.LogReturnValue}"
@@ -30,7 +33,7 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
         raw: The configuration.
         carried: The sweep file.
     """
-    sweeper = carried.mapping(carried.mapping(raw.get("hydra"), "hydra").get("sweeper"), "hydra.sweeper")
+    sweeper = carried.mapping(_hydra(raw, carried).get("sweeper"), "hydra.sweeper")
     sweeper = _plain(sweeper, carried)
     params = carried.mapping(sweeper.get("params") or sweeper.get("search_space"), "hydra.sweeper.params")
     constants: dict[str, str] = {}
@@ -52,17 +55,26 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
         }
     fixed = [f"{name}={value}" for name, value in constants.items()]
     swept_ones = [f"{name}={swept(flat(name))}" for name in params if flat(str(name)) in carried.space]
-    program = _program(carried)
-    command = " ".join(["python", program.name, *swept_ones, *fixed, f"'{CALLBACK}'"])
-    carried.sweep["trial"] = {"code": carried.relative(program.parent), "command": command}
+    program = program_of(carried)
+    script = os.path.relpath(program.path.resolve(), program.code.resolve())
+    once = ["hydra.mode=RUN"] if str(_hydra(raw, carried).get("mode")).upper() == "MULTIRUN" else []
+    words = ["python", script, *program.chosen, *swept_ones, *fixed, *once, f"'{CALLBACK}'"]
+    carried.sweep["trial"] = {"code": carried.relative(program.code), "command": " ".join(words)}
     carried.report.append(
         "objective.primary_metric is 'value': the program's return value, which a callback of Hydra logs (Hydra 1.1 or "
         "later). If the program logs the metric itself, name that metric."
     )
 
 
+def _hydra(raw: Mapping[str, Any], carried: Carried) -> Mapping[str, Any]:
+    return carried.mapping(raw.get("hydra"), "hydra")
+
+
 def _plain(sweeper: Mapping[str, Any], carried: Carried) -> Mapping[str, Any]:
-    """The keys of the Ax and the Nevergrad sweeper, as the Optuna sweeper has them."""
+    """The keys of the Ax and the Nevergrad sweeper, and older ones of the Optuna sweeper, as that has them today."""
+    if "optuna_config" in sweeper:
+        older = carried.mapping(sweeper["optuna_config"], "hydra.sweeper.optuna_config")
+        return {**older, **{key: value for key, value in sweeper.items() if key != "optuna_config"}}
     if "ax_config" in sweeper:
         ax = carried.mapping(sweeper["ax_config"], "hydra.sweeper.ax_config")
         experiment = carried.mapping(ax.get("experiment"), "hydra.sweeper.ax_config.experiment")
@@ -79,31 +91,6 @@ def _plain(sweeper: Mapping[str, Any], carried: Carried) -> Mapping[str, Any]:
     return sweeper
 
 
-def _program(carried: Carried) -> Path:
-    """The program: the only one with ``hydra.main`` beside the configuration, or in the folder above it."""
-    place = carried.source.absolute().parent
-    for folder in (place, place.parent):
-        texts = {path: path.read_text(errors="replace") for path in sorted(folder.glob("*.py"))}
-        found = [path for path, text in texts.items() if "hydra.main" in text]
-        named = [path for path in found if _names(texts[path], carried.source.absolute(), folder)]
-        if len(named or found) == 1:
-            found = named or found
-            return found[0]
-    allowed = "one Python file with @hydra.main next to the configuration or in the folder above"
-    carried.wrong("hydra", "no program", allowed)
-    return place / "program.py"
-
-
-def _names(text: str, source: Path, folder: Path) -> bool:
-    """Whether a program in a folder names a configuration."""
-    call = re.search(r"hydra\.main\(([^)]*)\)", text)
-    given = dict(re.findall(r"(\w+)\s*=\s*[\"']([^\"']*)[\"']", call[1])) if call else {}
-    name = given.get("config_name", "").removesuffix(".yaml")
-    return (
-        bool(name) and (folder / given.get("config_path", ".") / f"{name}{source.suffix}").resolve() == source.resolve()
-    )
-
-
 def _parameter(name: str, about: Any, constants: dict[str, str], carried: Carried) -> None:
     where, key = f"hydra.sweeper.params.{name}", flat(name)
     if isinstance(about, Mapping):
@@ -114,7 +101,8 @@ def _parameter(name: str, about: Any, constants: dict[str, str], carried: Carrie
         if about.get("type") == "fixed":
             constants[name] = str(about.get("value"))
             return
-        about = _old_form(about)
+        carried.wrong(where, dict(about), "a parameter of Hydra's Optuna, Ax or Nevergrad sweeper")
+        return
     text = str(about)
     log = "log" in _tags(text)
     call = _CALL.fullmatch(_untagged(text))
@@ -156,8 +144,10 @@ def _expression(where: str, about: Mapping[str, Any], carried: Carried) -> dict[
         return _interval(
             low, high, log=bool(about.get("log_scale")), whole=whole and about.get("value_type") != "float"
         )
-    if about.get("type") == "choice":
-        return {"type": "choice", "values": list(about.get("values") or ())}
+    if about.get("type") in ("choice", "categorical"):
+        return {"type": "choice", "values": list(about.get("values") or about.get("choices") or ())}
+    if about.get("type") in ("int", "float"):
+        return _of_optuna(about)
     if "type" in about or not {"init", "lower", "upper"} & set(about):
         return None
     log, low, high = bool(about.get("log")), about.get("lower"), about.get("upper")
@@ -170,6 +160,19 @@ def _expression(where: str, about: Mapping[str, Any], carried: Carried) -> dict[
     return {"type": spread, "mu": math.log(middle), "sigma": math.log(step)} if log else {
         "type": spread, "mu": middle, "sigma": float(step),
     }  # fmt: skip
+
+
+def _of_optuna(about: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A number of the Optuna sweeper: ``low`` and ``high``, both drawn; ``step``; ``log``."""
+    low: Any = about.get("low")
+    high: Any = about.get("high")
+    step: Any = about.get("step")
+    if not (is_number(low) and is_number(high)):
+        return None
+    whole = about.get("type") == "int"
+    if is_number(step) and not (whole and step == 1):
+        return stepped(int(low), int(high), int(step)) if whole else stepped(low, high, step)
+    return _interval(low, high, log=bool(about.get("log")), whole=whole)
 
 
 def _range(numbers: list[Any]) -> dict[str, Any]:
@@ -190,13 +193,3 @@ def _untagged(text: str) -> str:
     """``interval(0.1, 1)`` of ``tag(log, interval(0.1, 1))`` and of ``int(interval(1, 5))``."""
     match = re.search(r"(choice|interval|range)\([^()]*\)", text)
     return match[0] if match is not None and re.match(r"\s*(tag|int|float|shuffle)\(", text) else text
-
-
-def _old_form(about: Mapping[str, Any]) -> str:
-    kind = str(about.get("type"))
-    if kind == "categorical":
-        return f"choice({', '.join(map(str, about.get('choices') or ()))})"
-    inside = f"interval({about.get('low')}, {about.get('high')})"
-    if kind == "int":
-        return f"range({about.get('low')}, {int(about.get('high') or 0) + 1}, {about.get('step') or 1})"
-    return f"tag(log, {inside})" if about.get("log") else inside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -13,6 +14,7 @@ from typing import Any
 
 from raydrive.compat.single_run import with_end
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.numbers import is_number
 
 ENDED = "completed"
 """The metric of a sweep that has none: 1, logged when a trial has ended well."""
@@ -20,6 +22,8 @@ MOST_CHOICES = 64
 """Whole numbers that are written as a choice; more are a quniform with q 1."""
 DEFAULT_TRIALS = 100
 """Trials of a tool that continues until it is stopped."""
+TRACKER = "RAYDRIVE_TRACKER_PARAMETERS"
+"""What the modules wandb and nni of a trial are told of the hyperparameters: ``raydrive_trackers.trial``."""
 
 
 _ORDER = (
@@ -77,6 +81,19 @@ class Carried:
             "trial logs when it has ended well. To have a best trial, name a metric there, and shorten trial.command."
         )
 
+    def told_to_tracker(self, **about: Any) -> None:
+        """Has the tracker's module of a trial know what the names and values of its configuration are."""
+        wanted = {key: value for key, value in about.items() if value}
+        if wanted:
+            self.sweep["trial"].setdefault("environment_variables", {})[TRACKER] = json.dumps(wanted)
+
+    def target(self, value: Any, where: str) -> None:
+        """Ends the run at a value of the metric that is good enough."""
+        if is_number(value):
+            self.own["finish_when"] = {"target": value}
+        elif value is not None:
+            self.wrong(where, value, "a number")
+
     def relative(self, folder: Path) -> str:
         """Returns a folder as the sweep file names it."""
         path = os.path.relpath(folder, self.base)
@@ -102,6 +119,19 @@ def whole_numbers(low: int, high: int) -> dict[str, Any]:
     return {"type": "quniform", "min_value": low, "max_value": high, "q": 1}
 
 
+def halving(first: Any = None, longest: Any = None, factor: Any = None) -> dict[str, Any]:
+    """Returns successive halving that ends trials for good, as Hyperband and ASHA do; what is no number is left out.
+
+    Args:
+        first: Interval of the first rung; None = as the policy has it.
+        longest: Intervals of a whole training; None = not known.
+        factor: Of how many one continues; None = as the policy has it.
+    """
+    given = {"min_intervals": first, "max_intervals": longest, "reduction_factor": factor}
+    numbers = {key: int(each) for key, each in given.items() if isinstance(each, int | float) and each >= 1}
+    return {"type": "successive_halving", "mode": "stop", **numbers}
+
+
 def steps(low: float, high: float, step: float) -> list[float]:
     """Returns the values from ``low`` to ``high``, both included, ``step`` apart."""
     count = math.floor((high - low) / step + 1e-9)
@@ -111,6 +141,14 @@ def steps(low: float, high: float, step: float) -> list[float]:
 def plain_logarithmic(kind: str, low: float, high: float, **more: Any) -> dict[str, Any]:
     """Returns ``loguniform`` or ``qloguniform`` between plain bounds; HyperDrive has natural logarithms there."""
     return {"type": kind, "min_value": math.log(low), "max_value": math.log(high), **more}
+
+
+def number_of(value: Any) -> Any:
+    """Returns a number that a file has as text, and anything else as it is."""
+    try:
+        return int(value) if re.fullmatch(r"[+-]?\d+", str(value)) else float(value)
+    except (TypeError, ValueError):
+        return value
 
 
 def flat(name: str) -> str:

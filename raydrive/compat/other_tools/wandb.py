@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from raydrive.compat.other_tools.sweep_parts import (
     DEFAULT_TRIALS,
     Carried,
+    flat,
+    halving,
     plain_logarithmic,
     swept,
     whole_numbers,
@@ -22,6 +25,8 @@ _KNOWN = (
     "project", "entity",
 )  # fmt: skip
 _DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
+_LEVELS = 4
+"""Folders that may have the program: that of the sweep, and those above it."""
 _VARIABLE = re.compile(r"\$\{envvar:(\w+)\}")
 
 
@@ -32,6 +37,10 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
         raw: The W&B sweep.
         carried: The sweep file.
     """
+    if "job" in raw:
+        fix = "Put the script beside the file, write program: train.py, and delete job: and scheduler:."
+        carried.wrong("job", raw["job"], "a program; only W&B has the jobs of W&B Launch", fix)
+        return
     method = str(raw.get("method", "")).casefold()
     if method not in _METHODS:
         carried.wrong("method", raw.get("method"), f"one of {', '.join(_METHODS)}")
@@ -46,15 +55,14 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
             "Add the metric to optimise: metric: {name: val_loss, goal: minimize}.",
         )
     carried.sweep["objective"] = {"goal": metric.get("goal", "minimize"), "primary_metric": metric.get("name")}
-    if "target" in metric:
-        carried.report.append("metric.target: not carried over; `raydrive cancel` ends a run that is good enough.")
-    constants: dict[str, Any] = {}
-    for name, about in carried.mapping(raw.get("parameters"), "parameters").items():
-        _parameter(str(name), about, constants, carried)
+    carried.target(metric.get("target"), "metric.target")
+    found = _Parameters(carried)
+    found.read(carried.mapping(raw.get("parameters"), "parameters"))
     carried.sweep["trial"] = {
-        "code": carried.relative(carried.source.absolute().parent),
-        "command": _command(raw, constants, carried),
+        "code": carried.relative(_folder(raw.get("program"), carried.source.absolute().parent)),
+        "command": _command(raw, found, carried),
     }
+    found.tell()
     if not needed:
         carried.without_metric()
     carried.sweep["display_name"], carried.sweep["description"] = raw.get("name"), raw.get("description")
@@ -69,15 +77,60 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     carried.left_out(raw, _KNOWN)
 
 
-def _parameter(name: str, about: Any, constants: dict[str, Any], carried: Carried) -> None:
-    where = f"parameters.{name}"
-    about = carried.mapping(about, where)
-    if "parameters" in about:
-        fix = "Write its parameters next to the others; `optimizer.lr` becomes optimizer_lr, say."
-        carried.wrong(where, "nested parameters", "parameters of one level", fix)
-    elif "value" in about or about.get("distribution") == "constant":
-        constants[name] = about.get("value")
-    elif "values" in about:
+class _Parameters:
+    """The parameters of a sweep, those of each level.
+
+    Args:
+        carried: The sweep file.
+    """
+
+    def __init__(self, carried: Carried) -> None:
+        self._carried = carried
+        self.swept: dict[str, str] = {}
+        """What a parameter of the search space is called in the command."""
+        self.constants: dict[str, Any] = {}
+        """Those of the first level."""
+        self._places: dict[str, list[str]] = {}
+        self._inner: list[tuple[list[str], Any]] = []
+        self.in_command = True
+        """Whether the command has arguments."""
+
+    def read(self, given: Mapping[str, Any], above: tuple[str, ...] = ()) -> None:
+        """Takes the parameters of a level."""
+        carried = self._carried
+        for each, raw in given.items():
+            path = (*above, str(each))
+            name, where = flat("_".join(path)), f"parameters.{'.parameters.'.join(path)}"
+            about = carried.mapping(raw, where)
+            if "parameters" in about:
+                self.read(carried.mapping(about["parameters"], f"{where}.parameters"), path)
+            elif "value" in about or about.get("distribution") == "constant":
+                if above:
+                    self._inner.append((list(path), about.get("value")))
+                else:
+                    self.constants[path[0]] = about.get("value")
+            elif name in carried.space:
+                carried.wrong(where, f"{name!r}, which another parameter is called, too", "another name")
+            else:
+                _parameter(name, where, about, carried)
+                self._places[name] = list(path)
+                if not above:
+                    self.swept[name] = path[0]
+
+    def tell(self) -> None:
+        """Has the trial know what is not in its command as it is called."""
+        names = {name: path for name, path in self._places.items() if path != [name]}
+        absent = [] if self.in_command else [([name], value) for name, value in self.constants.items()]
+        self._carried.told_to_tracker(names=names, constants=[*absent, *self._inner])
+        if any(len(path) > 1 for path in self._places.values()) or self._inner:
+            self._carried.report.append("Nested parameters are in wandb.config alone, and not in the command.")
+        outside = [name for name in self._places if name not in self.swept or not self.in_command]
+        if outside:
+            self._carried.own["unused_ok"] = outside
+
+
+def _parameter(name: str, where: str, about: Mapping[str, Any], carried: Carried) -> None:
+    if "values" in about:
         carried.space[name] = {"type": "choice", "values": list(about["values"])}
         if "probabilities" in about:
             carried.report.append(f"{where}.probabilities: not carried over; the values are equally likely.")
@@ -134,16 +187,17 @@ _DISTRIBUTIONS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
 }
 
 
-def _command(raw: Mapping[str, Any], constants: Mapping[str, Any], carried: Carried) -> str:
+def _command(raw: Mapping[str, Any], found: _Parameters, carried: Carried) -> str:
     program = raw.get("program")
     given = raw.get("command")
     parts = [str(part) for part in given] if isinstance(given, list) else list(_DEFAULT_COMMAND)
     if program is None and "${program}" in parts:
         carried.wrong("program", program, "the training script")
+    found.in_command = any(part in _ARGUMENTS for part in parts)
     words: list[str] = []
     for part in parts:
         if part in _ARGUMENTS:
-            words += _arguments(part, constants, carried)
+            words += _arguments(part, found, carried)
         elif part == "${interpreter}":
             words.append("python")
         elif part == "${program}":
@@ -151,8 +205,22 @@ def _command(raw: Mapping[str, Any], constants: Mapping[str, Any], carried: Carr
         elif part in ("${args_json}", "${args_json_file}"):
             carried.wrong("command", part, "${args}, ${args_no_hyphens} or ${args_no_boolean_flags}")
         elif part != "${env}":
-            words.append(_VARIABLE.sub(r"$\1", part))
+            words.append(_literal(part))
     return " ".join(words)
+
+
+def _literal(part: str) -> str:
+    """A word that no shell changes, except for W&B's ``${envvar:NAME}``."""
+    texts = _VARIABLE.split(part)  # text, name, text, name, ..., text
+    return (
+        "".join((f'"${{{text}}}"' if number % 2 else text and word(text)) for number, text in enumerate(texts)) or "''"
+    )
+
+
+def _folder(program: Any, place: Path) -> Path:
+    """Where a program is: W&B starts it in the agent's folder, which is often above that of the sweep."""
+    above = [place, *place.parents][:_LEVELS]
+    return next((folder for folder in above if program is not None and (folder / str(program)).is_file()), place)
 
 
 _ARGUMENTS = {
@@ -162,16 +230,16 @@ _ARGUMENTS = {
 }
 
 
-def _arguments(macro: str, constants: Mapping[str, Any], carried: Carried) -> list[str]:
+def _arguments(macro: str, found: _Parameters, carried: Carried) -> list[str]:
     form, words = _ARGUMENTS[macro], []
-    for name, expression in carried.space.items():
-        values = expression.get("values", ())
+    for name, called in found.swept.items():
+        values = carried.space.get(name, {}).get("values", ())
         if macro == "${args_no_boolean_flags}" and values and all(isinstance(value, bool) for value in values):
-            carried.space[name] = {"type": "choice", "values": [f"--{name}" if value else "" for value in values]}
+            carried.space[name] = {"type": "choice", "values": [f"--{called}" if value else "" for value in values]}
             words.append(swept(name))
         else:
-            words.append(form.format(name=name, value=swept(name)))
-    for name, value in constants.items():
+            words.append(form.format(name=called, value=swept(name)))
+    for name, value in found.constants.items():
         if macro == "${args_no_boolean_flags}" and isinstance(value, bool):
             words += [f"--{name}"] if value else []
         else:
@@ -197,13 +265,13 @@ def _policy(raw: Any, carried: Carried) -> None:
     if policy.get("type") != "hyperband":
         carried.report.append(f"early_terminate.type {policy.get('type')!r}: not carried over.")
         return
-    first = policy.get("min_iter") or 1
-    carried.sweep["early_termination"] = {
-        "type": "median_stopping",
-        "delay_evaluation": first,
-        "evaluation_interval": 1,
-    }
+    factor, longest, brackets = (policy.get(key) for key in ("eta", "max_iter", "s"))
+    factor = factor if type(factor) is int and factor > 1 else 3
+    first = policy.get("min_iter")
+    if first is None and type(longest) is int and type(brackets) is int:
+        first = max(longest // factor**brackets, 1)
+    carried.sweep["early_termination"] = halving(first or 1, None, factor)
     carried.report.append(
-        f"early_terminate: hyperband is written as median_stopping from interval {first} on, which stops different "
-        "trials."
+        f"early_terminate: hyperband is written as successive_halving from interval {first or 1} on; it counts how "
+        "often the metric is logged."
     )

@@ -42,7 +42,23 @@ def install(submits: bool) -> None:
         sys.modules[package] = module
         setattr(ray, package.partition(".")[2], module)
     if not submits:
-        ray.init = _init  # Ray connects by itself where a trainable needs it
+        _connects_when_used(ray)
+
+
+def _connects_when_used(ray: Any) -> None:
+    """Has ``ray.init`` do nothing, and Ray connect by itself as soon as it is used."""
+    from ray._private import auto_init_hook  # lazy: ray, 0.4 s
+
+    connect = ray.init
+
+    def connected() -> None:
+        if auto_init_hook.enable_auto_connect and not ray.is_initialized():
+            with auto_init_hook.auto_init_lock:
+                if not ray.is_initialized():
+                    connect()
+
+    auto_init_hook.auto_init_ray = connected
+    ray.init = _init
 
 
 def _init(*args: Any, **kwargs: Any) -> Any:
@@ -67,8 +83,8 @@ def _made(name: str) -> ModuleType:
         found.update({each: getattr(_session, each) for each in _SHARED})
     if name == "ray.tune.result":
         found.update(_CONSTANTS)
-    elif name.startswith("ray.tune.integration."):
-        found.update(_callbacks.of(last))
+    elif name.startswith(("ray.tune.integration.", "ray.air.integrations.", "ray.train.")):
+        found.update(_callbacks.of(name))
     elif name in ("ray.tune.trainable", "ray.tune.tuner", "ray.tune.search.sample", "ray.tune.registry"):
         found.update({each: getattr(ray_tune, each) for each in ray_tune.__all__})
     elif name == "ray.tune.suggest.variant_generator":

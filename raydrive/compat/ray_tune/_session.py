@@ -120,6 +120,11 @@ class Session:
         if result.get("done") is True or self.stops(result):
             raise StopTrial
 
+    def save(self, folder: str) -> None:
+        """Saves a checkpoint behind the last result."""
+        Path(folder, COUNT).write_text(json.dumps(self.iterations))
+        self.run.save_checkpoint(folder)
+
 
 def flat(metrics: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """Returns nested results under names with slashes, as Ray Tune has them."""

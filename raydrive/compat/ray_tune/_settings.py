@@ -174,7 +174,9 @@ def _population(scheduler: Any, kind: str, space: ConfigSpace, tuning: Tuning) -
     names = {path[0]: name for path, name in space.names.items() if len(path) == 1}
     parameters = [names[name] for name in changed if name in names]
     population: dict[str, Any] = {"every": every, "quantile": scheduler.option("quantile_fraction", 0.25)}
-    if parameters:
+    if parameters and kind == "PB2":
+        population["model"] = {"type": "pb2", "parameters": parameters}
+    elif parameters:
         factors = list(scheduler.option("perturbation_factors", (1.2, 0.8)))
         resample = scheduler.option("resample_probability", 0.25)
         population["perturb"] = {"factors": sorted(factors), "resample": resample, "parameters": parameters}

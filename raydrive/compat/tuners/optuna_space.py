@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import signal
@@ -149,6 +150,10 @@ class Given(_Independent):
             value = self._params[param_name]
             if isinstance(param_distribution, CategoricalDistribution):
                 value = expressions.chosen(param_distribution.choices, value)
+            elif _is_at(value, param_distribution.low):  # of exp(log(low)) the last bit may differ
+                value = param_distribution.low
+            elif _is_at(value, param_distribution.high):
+                value = param_distribution.high
             with contextlib.suppress(ValueError, TypeError):
                 if param_distribution._contains(param_distribution.to_internal_repr(value)):
                     return value
@@ -158,6 +163,45 @@ class Given(_Independent):
         drawn = self._random.sample_independent(study, trial, param_name, param_distribution)
         print(f"raydrive: {shown}; drawn: {drawn!r}")
         return drawn
+
+
+def completed(point: Mapping[str, Any], found: Distributions, seed: int) -> dict[str, Any] | None:
+    """Returns a point of the search space that has these values, and drawn ones of what they leave open.
+
+    Args:
+        point: Values by name; what the search space does not have is left out.
+        found: What an objective asked for.
+        seed: Of what is drawn.
+
+    Returns:
+        None where the search space does not have a value.
+    """
+    study = optuna.create_study(sampler=RandomSampler(seed=seed))
+    drawn = study.ask({name: each[0] for name, each in found.items()}).params
+    values: dict[str, Any] = {}
+    for name, each in found.items():
+        value = point.get(name, drawn[name])
+        if not any(_holds(distribution, value) for distribution in each):
+            return None
+        keys = expressions.labels(each[0].choices) if isinstance(each[0], CategoricalDistribution) else {}
+        values[name] = next((key for key, known in keys.items() if _same(known, value)), value)
+    return values
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are one; True is not 1."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _holds(distribution: Any, value: Any) -> bool:
+    try:
+        return bool(distribution._contains(distribution.to_internal_repr(value)))
+    except (ValueError, TypeError):
+        return False
+
+
+def _is_at(value: Any, bound: float) -> bool:
+    return isinstance(value, float) and math.isclose(value, bound, rel_tol=1e-12)
 
 
 def expression_of(found: list[Any]) -> dict[str, Any]:

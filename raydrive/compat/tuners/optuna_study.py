@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
-from raydrive.compat.tuners.optuna_space import Distributions, Given, discovered, expression_of
-from raydrive.compat.tuners.tuner_calls import Finished, Tuning, carried_out
+from raydrive.compat.tuners import optuna_trials
+from raydrive.compat.tuners.optuna_space import Distributions, Given, completed, discovered, expression_of
+from raydrive.compat.tuners.tuner_calls import Tuning, carried_out
 from raydrive.context import Run
-from raydrive.core.records import COMPLETED, FAILED
 
 METRIC = "value"
 """What an objective returns, and what it reports on the way."""
@@ -25,11 +25,33 @@ LEAST_TIMEOUT_S = 60
 DETAILS = "tuner.json"
 _optimize = optuna.study.Study.optimize
 _report = Trial.report
+_create_study, _load_study = optuna.create_study, optuna.load_study
 
 
-def install() -> None:
-    """Has every study's ``optimize`` carried out by raydrive."""
+def install(submits: bool) -> None:
+    """Has every study's ``optimize`` carried out by raydrive.
+
+    Args:
+        submits: Whether this process starts runs. Else its studies are in memory: nothing is written to a storage, and
+            it is no error that it has a study already: each trial runs the script again.
+    """
     setattr(optuna.study.Study, "optimize", _optimized)  # noqa: B010  (to mypy, a method is no variable)
+    if not submits:
+        for module in (optuna, optuna.study, optuna.study.study):
+            setattr(module, "create_study", _in_memory)  # noqa: B010
+            setattr(module, "load_study", _loaded)  # noqa: B010
+
+
+def _in_memory(*, storage: Any = None, load_if_exists: bool = False, **given: Any) -> Any:
+    return _create_study(**given)
+
+
+def _loaded(*, study_name: Any = None, storage: Any = None, **given: Any) -> Any:
+    """A study of a storage, which may be another one where the trial runs: then it is empty."""
+    try:
+        return _load_study(study_name=study_name, storage=storage, **given)
+    except Exception:  # each storage has errors of its own
+        return _create_study(study_name=study_name, **given)
 
 
 def _optimized(
@@ -51,14 +73,16 @@ def _optimized(
         goal=study.directions[0].name.lower(),
         value="last",
         name=study.study_name if not study.study_name.startswith("no-name") else "",
+        continues=f"{id(study)}",
     )
     if "RAYDRIVE_TRIAL" not in os.environ:  # a trial has its values
         found = discovered(study, func)
         _describe(tuning, study, func, found, n_trials, timeout, n_jobs)
+        _points(tuning, study, found)
     for one in carried_out(tuning):
-        study.add_trial(_frozen(one, found, len(study.directions)))
+        added = optuna_trials.add(study, one, METRIC)
         for callback in callbacks or ():
-            callback(study, study.get_trials(deepcopy=False)[-1])
+            callback(study, added)
 
 
 # ------------------------------------------------------------------ what is tuned
@@ -85,16 +109,22 @@ def _describe(
         tuning.report.append(
             f"Several objectives: the first one is optimised; the others are the metrics {METRIC}_1, ..."
         )
-    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-    points = [dict(trial.system_attrs.get("fixed_params", {})) for trial in waiting]
-    complete = [point for point in points if set(point) == set(tuning.space)]
-    if complete:
-        tuning.own["points"] = complete
-    if len(complete) < len(points):
-        tuning.report.append("enqueue_trial: points that do not have every parameter are not carried over.")
     if tuning.space:
         names = ", ".join(sorted(tuning.space))
         tuning.report.append(f"The search space was found by beginning the objective a few times: {names}.")
+
+
+def _points(tuning: Tuning, study: Any, found: Distributions) -> None:
+    """Fills in the points that wait in the study."""
+    points = []
+    for number, trial in enumerate(study.get_trials(deepcopy=False, states=(TrialState.WAITING,))):
+        point = completed(trial.system_attrs.get("fixed_params", {}), found, number)
+        if point is not None and tuning.sampling["type"] != "grid":
+            points.append(point)
+        else:
+            tuning.report.append(f"enqueue_trial {number + 1}: not carried over; a value is not in the search space.")
+    if points:
+        tuning.own["points"] = points
 
 
 def _sampling(sampler: Any, tuning: Tuning) -> dict[str, Any]:
@@ -199,10 +229,13 @@ def _keep(inner: Any, run: Run) -> None:
         "distributions": {name: to_json(each) for name, each in one.distributions.items()},
         "intermediate": {str(step): value for step, value in one.intermediate_values.items()},
         "user_attrs": {name: value for name, value in one.user_attrs.items() if _is_json(value)},
+        "system_attrs": {name: value for name, value in one.system_attrs.items() if _is_json(value)},  # constraints
     }
     folder = Path(run.output_directory)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / DETAILS).write_text(json.dumps(about))
+    part = folder / f".{DETAILS}.part"
+    part.write_text(json.dumps(about))
+    part.replace(folder / DETAILS)  # whole at each moment: a trial may be ended in between
 
 
 def _is_json(value: Any) -> bool:
@@ -211,32 +244,3 @@ def _is_json(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-# ------------------------------------------------------------------ what became of it
-
-
-def _frozen(one: Finished, found: Distributions, objectives: int) -> FrozenTrial:
-    """A trial of raydrive as one of the study."""
-    about = one.details
-    distributions = {
-        name: optuna.distributions.json_to_distribution(text) for name, text in about.get("distributions", {}).items()
-    }
-    params = {name: distributions[name].to_external_repr(value) for name, value in about.get("params", {}).items()}
-    names = [METRIC, *(f"{METRIC}_{index}" for index in range(1, objectives))]
-    last = [list(one.metrics.get(name, ()))[-1:] for name in names]
-    values = [float(each[0]) for each in last if each]
-    good = len(values) == objectives and not any(math.isnan(value) for value in values)
-    state = TrialState.PRUNED
-    if one.state == FAILED or (one.state == COMPLETED and not good):
-        state = TrialState.FAIL
-    elif one.state == COMPLETED and about.get("state") != "PRUNED":
-        state = TrialState.COMPLETE
-    return create_trial(
-        state=state,
-        params=params,
-        distributions=distributions,
-        values=values if state == TrialState.COMPLETE or (state == TrialState.PRUNED and good) else None,
-        intermediate_values={int(step): value for step, value in about.get("intermediate", {}).items()},
-        user_attrs={**about.get("user_attrs", {}), "raydrive_trial": one.number},
-    )

@@ -43,7 +43,7 @@ def tuning_of(file: Path) -> Tuning:
     before, folder = (sys.argv, list(sys.path)), current_folder()
     os.chdir(file.parent)
     take(_Recorder())
-    allowed = "a script that calls Tuner(...).fit(), tune.run(...) or study.optimize(...)"
+    allowed = "a script that calls Tuner(...).fit(), tune.run(...), study.optimize(...) or wandb.agent(...)"
     fix = "It is run up to its first call of the tuner."
     try:
         install(file, submits=False)

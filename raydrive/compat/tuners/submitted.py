@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -18,8 +19,10 @@ from raydrive.core.errors import RaydriveError
 from raydrive.core.records import COMPLETED, FAILED
 from raydrive.settings.nearest import nearest_settings
 from raydrive.storage.folder.current import current_folder
+from raydrive.storage.trial_files import copy_file, copy_files
 from raydrive.sweepfile.loader import load_sweep
 
+_LEARNING = ("tpe", "bayesian")
 DETAILS = "outputs/tuner.json"
 """What a trial leaves for its tuner's own records."""
 
@@ -35,6 +38,8 @@ class Submitter:
     def __init__(self, script: Path, arguments: Sequence[str]) -> None:
         self._script, self._arguments = script.absolute(), list(arguments)
         self._calls: list[list[Finished]] = []
+        self._runs: dict[str, list[str]] = {}
+        """Of what several calls go on with, the runs so far."""
 
     def tuned(self, tuning: Tuning) -> list[Finished]:
         """Runs the trials and returns them.
@@ -44,6 +49,9 @@ class Submitter:
             RaydriveError: If the run failed.
         """
         base = current_folder()
+        before = self._runs.get(tuning.continues, []) if tuning.sampling["type"] in _LEARNING else []
+        if before:
+            tuning.own["warm_start"] = list(before)
         sweep, report = sweep_of(tuning, self._script, self._arguments, base, len(self._calls), self._calls)
         for line in report:
             print(f"- {line}", file=sys.stderr)
@@ -57,6 +65,8 @@ class Submitter:
         if run.get_status() == FAILED and not any(child.get_status() == COMPLETED for child in run.get_children()):
             finished = run.sweep.finished
             raise RaydriveError(f"run {run.id} failed: {finished.why if finished else 'it has no end'}")
+        if tuning.continues:
+            self._runs.setdefault(tuning.continues, []).append(run.id)
         found = [_finished(run, child) for child in run.get_children()]
         self._calls.append(found)
         return found
@@ -67,8 +77,9 @@ def _finished(run: HyperDriveRun, child: Run) -> Finished:
     if DETAILS in child.get_file_names():
         with tempfile.TemporaryDirectory() as folder:
             target = f"{folder}/tuner.json"
-            child.download_file(DETAILS, target)
-            details = json.loads(Path(target).read_text())
+            copy_file(child.parent.layout, child.number, DETAILS, target)
+            with contextlib.suppress(ValueError):  # half of a file, of a trial that was ended
+                details = json.loads(Path(target).read_text())
     metrics = {
         name: value if isinstance(value, list) else [value]
         for name, value in child.get_metrics().items()
@@ -92,6 +103,6 @@ def _checkpoint(child: Run) -> str | None:
     if not names:
         return None
     folder = tempfile.mkdtemp(prefix="raydrive-checkpoint-")
-    child.download_files(f"checkpoints/{names[-1]}", folder)
+    copy_files(child.parent.layout, child.number, f"checkpoints/{names[-1]}", folder)
     inner = Path(folder, "checkpoints", names[-1])
     return str(inner if inner.is_dir() else folder)

@@ -29,6 +29,7 @@ class Tuning:
         limits: The sweep file's ``limits``.
         own: What stands below ``raydrive:``.
         name: Name of the experiment; empty = that of the script.
+        continues: What later calls go on with, such as a study; empty = each call is by itself.
         report: What does not carry over, or means something else here.
     """
 
@@ -44,6 +45,7 @@ class Tuning:
     limits: dict[str, Any] = field(default_factory=dict)
     own: dict[str, Any] = field(default_factory=dict)
     name: str = ""
+    continues: str = ""
     report: list[str] = field(default_factory=list)
 
 

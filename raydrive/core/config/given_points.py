@@ -10,6 +10,7 @@ from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.json_values import decoded, encoded
 from raydrive.core.records import Params
 from raydrive.core.space.search_space import Space
+from raydrive.core.space.shown import allowed_text
 
 ALLOWED = "a list of configurations, such as [{lr: 0.003, units: 32}]"
 SCHEMA: Mapping[str, Any] = {
@@ -79,7 +80,7 @@ def point_problems(
             problems.append(Problem(f"{where}.{name}", "nothing", "a value of this parameter", missing))
         elif not expression.contains(own[name]):
             fix = outside.format(name)
-            problems.append(Problem(f"{where}.{name}", show(params[name]), f"a value of {expression!r}", fix))
+            problems.append(Problem(f"{where}.{name}", show(params[name]), allowed_text(expression), fix))
     return problems
 
 

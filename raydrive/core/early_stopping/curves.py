@@ -29,7 +29,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from raydrive.core.early_stopping.comparisons import Rank, RunningMedian
@@ -172,9 +172,16 @@ class Curves:
         """Whether values of trials that have ended were given up."""
         return bool(self._over)
 
-    def keep_values(self) -> None:
-        """Keeps the values of trials that are closed from now on."""
-        self._needs = None
+    def shed(self, needs: PolicyNeeds | None, closed: Iterable[int]) -> None:
+        """Keeps of trials that are closed only what is asked of them, from now on too.
+
+        Args:
+            needs: What is asked of them; None = everything.
+            closed: Trials that are closed already and whose values are all here.
+        """
+        self._needs = needs
+        for trial in closed if needs is not None else ():
+            self.close(trial)
 
     def _complete_columns(self, needs: PolicyNeeds, length: int) -> None:
         """Makes the columns that will be asked for at intervals of a trial whose values go."""

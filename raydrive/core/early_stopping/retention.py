@@ -34,13 +34,15 @@ class PolicyNeeds:
         return range(-(-begin // self.every) * self.every, end + 1, self.every)
 
 
-def needs_of(policy: object, sampling: object) -> PolicyNeeds | None:
+def needs_of(policy: object, sampling: object, population: object = None) -> PolicyNeeds | None:
     """Returns what the policy and the sampler of a run ask of trials that have ended; None = everything.
+
+    A population compares whole curves.
 
     A policy declares it by a method ``needs``, a way of sampling by ``reads_curves = False``. One that declares nothing
     gets everything. A subclass has to declare it again, for it may ask for more than its parent.
     """
-    if vars(type(sampling)).get("reads_curves", True) or "needs" not in vars(type(policy)):
+    if population is not None or vars(type(sampling)).get("reads_curves", True) or "needs" not in vars(type(policy)):
         return None
     found: PolicyNeeds | None = policy.needs()  # type: ignore[attr-defined]
     return found

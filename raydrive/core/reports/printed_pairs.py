@@ -207,6 +207,24 @@ class PrintedPairs:
         pairs = sorted((seen for seen in self._seen.values() if seen.gap), key=lambda seen: -len(seen.lines))
         return list(dict.fromkeys(seen.word for seen in pairs))
 
+    def unsigned_names(self) -> dict[str, int]:
+        """Returns the names of pairs with nothing but a blank between name and number, with how many values differ.
+
+        Words before a name that tell validation from training are a part of it: ``val acc 76.8`` is ``val_acc``.
+        """
+        split = _OF_VALIDATION | _OF_TRAINING
+        names: dict[str, int] = {}
+        for key, seen in self._seen.items():
+            if seen.gap or seen.json or key in self._twice:
+                continue
+            before = [word for word in seen.phrase.split()[:-1] if word.casefold() in split]
+            names.setdefault("_".join([*before, seen.word]), len(set(seen.values)))
+        return names
+
+    def sentence_words(self) -> list[str]:
+        """Returns the words of lines whose only number with a sign is at their end."""
+        return list(dict.fromkeys(word for head, *_ in self._sentences for word in re.findall(r"[A-Za-z]\w*", head)))
+
     def _pair(self, seen: _Seen, primary: str) -> PrintedPair:
         if seen.json:
             same = _plain(seen.word) == _plain(primary) and seen.word == primary

@@ -395,7 +395,7 @@ class _WholeRange(_QuantisedRange):
         return [Problem(f"{self.kind}.min_value", show(self.min_value), f"below max_value ({self.max_value})", fix)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class IntRange(_WholeRange):
     """A whole number between two bounds, both included, all equally likely."""
 
@@ -404,7 +404,7 @@ class IntRange(_WholeRange):
     max_value: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LogInt(_WholeRange):
     """A whole number between two bounds, both included, on a logarithmic scale; the bounds mean the values."""
 

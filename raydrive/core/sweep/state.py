@@ -35,7 +35,7 @@ from raydrive.core.records import (
 from raydrive.core.search.trial_record import FrozenTrials, TrialRecord, TrialView
 from raydrive.core.sweep.packed_params import pack_params, plain_params
 
-LOST_ON_KEPT = 20
+NODES_KEPT = 20
 """Nodes that a trial was lost on which are remembered."""
 
 
@@ -312,6 +312,10 @@ class History(TrialView):
         found.mark = self.mark
         return found
 
+    def shed(self) -> None:
+        """Forgets the copies of trials: they hold their values."""
+        self.mark, self._copies, self._pending = object(), [], []
+
     def reopen(self, number: int) -> None:
         """A trial that had ended is open again."""
         self.mark = object()
@@ -372,6 +376,14 @@ class State:
     reports: int = 0
     names: dict[tuple[str, ...], tuple[str, ...]] | None = None
     """Shared packed hyperparameters; None where those of trials that have ended stay as they are."""
+
+    def shed(self) -> list[int]:
+        """Packs the hyperparameters of trials that have ended, now and from now on, and returns their numbers."""
+        self.names = {} if self.names is None else self.names
+        closed = [trial for trial in self.trials if not trial.open]
+        for trial in closed:
+            trial.params = pack_params(trial.params, self.names)
+        return [trial.number for trial in closed]
 
     def lead(self, found: tuple[int, float, int] | None) -> None:
         """Takes the best trial as it stands now; the record stays the same object while it says the same."""

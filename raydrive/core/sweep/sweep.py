@@ -20,6 +20,7 @@ from raydrive.core.records import (
     COMPLETED,
     FAILED,
     QUEUED,
+    TIMELESS,
     Began,
     Cancelled,
     Checkpointed,
@@ -51,23 +52,11 @@ from raydrive.core.sweep.readable_sweep import ReadableSweep
 from raydrive.core.sweep.report_block import Piece
 from raydrive.core.sweep.report_fold import fold_report
 from raydrive.core.sweep.run_end import ends_by, ends_by_report, fold_closing, fold_oom, fold_training
-from raydrive.core.sweep.state import (
-    LOST_ON_KEPT,
-    History,
-    RunEnding,
-    State,
-    Trial,
-    details_of,
-    duration_text,
-    stop_all,
-)
+from raydrive.core.sweep.state import NODES_KEPT, History, RunEnding, State, Trial, details_of, duration_text, stop_all
 from raydrive.core.sweep.user_changes import Given, Logged, Steering
 from raydrive.core.sweep.warm_start_data import EMPTY, FIRST_CHECKPOINT, WarmStartData
 from raydrive.core.user_classes import failure, is_own
 from raydrive.core.user_facts import USER_FACTS, Edited, Retried, UserFact
-
-_TIMELESS = (Ticked, Cancelled, *USER_FACTS)
-"""Facts that move no clock: ticks are mostly not recorded, requests also while nobody works on the run."""
 
 
 class Sweep(ReadableSweep):
@@ -84,7 +73,7 @@ class Sweep(ReadableSweep):
     """
 
     def __init__(self, config: RunConfig, warm_start: WarmStartData = EMPTY, *, lean: bool = False) -> None:
-        needs = needs_of(config.policy, config.sampling) if lean and config.rules.population is None else None
+        needs = needs_of(config.policy, config.sampling, config.rules.population) if lean else None
         self.given = config
         self.config = config
         self.runnable: Callable[[RunConfig], RunConfig] = lambda edited: edited
@@ -172,6 +161,14 @@ class Sweep(ReadableSweep):
         sweep.follow(pieces)
         return sweep
 
+    def shed(self) -> None:
+        """Forgets what a lean sweep does not keep: an edit or a retry has made this one keep everything."""
+        needs = needs_of(self.config.policy, self.config.sampling, self.config.rules.population)
+        if needs is not None:
+            self.curves.shed(needs, self._state.shed())
+            self.history.shed()
+            self.outgrown = False
+
     # ------------------------------------------------------------------ folding
 
     def _fold_fact(self, fact: Fact) -> None:
@@ -213,7 +210,7 @@ class Sweep(ReadableSweep):
                     state.ending = RunEnding(COMPLETED, f"max_duration of {duration_text(limit_s)} reached")
             case _ if isinstance(fact, USER_FACTS):
                 self._fold_user_fact(fact)
-        if not isinstance(fact, _TIMELESS):
+        if not isinstance(fact, TIMELESS):
             state.clock.last_at = max(state.clock.last_at, fact.at)
 
     def _fold_user_fact(self, fact: UserFact) -> None:
@@ -227,7 +224,7 @@ class Sweep(ReadableSweep):
         if isinstance(fact, Retried):
             self.history.reopen(fact.trial)
         if isinstance(fact, Retried) or (isinstance(fact, Edited) and fact.patch.keys() & {"policy", "sampling"}):
-            self.curves.keep_values()
+            self.curves.shed(None, ())
             self.outgrown = self.outgrown or self.curves.dropped
 
     def _fold_continued(self, trial: Trial) -> None:
@@ -264,7 +261,7 @@ class Sweep(ReadableSweep):
             progress = self._progress(trial) != trial.launched_with
             trial.losses_without_progress = 0 if progress else trial.losses_without_progress + 1
             if trial.began_at is not None and trial.node:
-                trial.lost_on = (*(node for node in trial.lost_on if node != trial.node), trial.node)[-LOST_ON_KEPT:]
+                trial.lost_on = (*(node for node in trial.lost_on if node != trial.node), trial.node)[-NODES_KEPT:]
         if trial.began_at is not None:
             clock, until = self._state.clock, fact.at
             if isinstance(fact, Lost) and trial.began_at < clock.epoch_at:

@@ -8,6 +8,7 @@ from typing import Any
 
 from raydrive.core.errors import ConfigError, show
 from raydrive.core.space.search_space import space_from_json
+from raydrive.core.space.shown import as_call
 
 _LIMITS = {
     "max_total_runs": "limits.max_total_trials",
@@ -93,7 +94,7 @@ def _space(raw: Any) -> Iterator[tuple[str, str]]:
         return
     try:
         for name, expression in space_from_json(raw).expressions.items():
-            yield f"search_space.{name}", repr(expression)
+            yield f"search_space.{name}", as_call(expression)
     except ConfigError:  # one that only an edited record has
         yield "search_space", show(raw)
 

@@ -30,6 +30,8 @@ class Configuration:
     """Trials that are not over."""
     contends: bool
     """Whether it may still be best: by the race it is not worse than the leader."""
+    repeats: tuple[tuple[int, float], ...]
+    """Trials that have completed with a finite value, and these values: the mean is theirs."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as a JSON object."""
@@ -58,12 +60,15 @@ def configurations(sweep: Sweep) -> list[Configuration]:
     if rule is None:
         return []
     groups, params = dict[str, Group](), dict[str, Params]()
+    repeats: dict[str, list[tuple[int, float]]] = {}
     for trial in sweep.trials:
         plain = plain_params(trial.params)
         key = key_of(plain, rule.parameter)
         group = groups.setdefault(key, Group())
         params.setdefault(key, {name: value for name, value in plain.items() if name != rule.parameter})
+        before = len(group.values)
         group.take(trial.number, sweep.curves.objective(trial.number), trial.state)
+        repeats.setdefault(key, []).extend((trial.number, one) for one in group.values[before:])
     found, sign = list(groups.items()), 1.0 if sweep.config.metric.maximize else -1.0
     noise = Noise.of([group for _, group in found if not group.unsound])
     open_to = set(contenders([group for _, group in found], sign > 0))
@@ -76,6 +81,7 @@ def configurations(sweep: Sweep) -> list[Configuration]:
             error=noise.error(len(group.values)),
             running=group.running,
             contends=place in open_to,
+            repeats=tuple(repeats[key]),
         )
         for place, (key, group) in enumerate(found)
     ]

@@ -49,7 +49,7 @@ class Heartbeat:
     telling: bool = False
     """Whether notices of the run's end are still on their way."""
     gpu_use: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """What trials use of their GPUs now, by their numbers: ``gpu_percent``, ``gpu_memory_bytes``."""
+    """What trials use of their GPUs now, by their numbers, as ``core.reports.gpu_use.joint`` has it."""
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Heartbeat:

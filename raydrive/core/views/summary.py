@@ -11,6 +11,7 @@ from typing import Any
 from raydrive.core.config.trial_spec import Metric
 from raydrive.core.population.shown import changes_json
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, PAUSED, QUEUED, RUNNING, Params
+from raydrive.core.reports.gpu_use import MEMORY, USE, by_node
 from raydrive.core.sweep.state import Best, Trial, losses_text
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_filter import best_by
@@ -46,8 +47,8 @@ class Row:
     node: str
     gpus: str
     usage: Mapping[str, float]
-    """What it uses of its GPUs while it trains, else what its last attempt has used: ``gpu_percent``,
-    ``gpu_memory_bytes``; empty = not known."""
+    """What it uses of its GPUs while it trains, else what its last attempt has used, as
+    ``core.reports.gpu_use.joint`` has it; empty = not known."""
     nodes: tuple[str, ...]
     """Host names by node rank, of a trial over several nodes; empty = one node."""
     losses: int
@@ -313,7 +314,11 @@ def row_json(item: Row) -> dict[str, Any]:
     out.update({f"param_{name.lstrip('-')}": value for name, value in item.params.items()})
     out.update(best=item.best, last=item.last, intervals=item.intervals, seconds=item.seconds)
     out.update(why=item.why, attempt=item.attempt, node=item.node, gpus=item.gpus, losses=item.losses)
-    out.update({name: item.usage.get(name) for name in ("gpu_percent", "gpu_memory_bytes")})
+    out.update({name: item.usage.get(name) for name in (USE, MEMORY)})
+    out["gpu_nodes"] = [
+        {"node": item.nodes[node] if node < len(item.nodes) else "", USE: own.get(USE), MEMORY: own.get(MEMORY)}
+        for node, own in by_node(item.usage).items()
+    ]
     out.update(nodes=list(item.nodes), notes=list(item.notes))
     if item.changes is not None:
         out["changes"] = item.changes

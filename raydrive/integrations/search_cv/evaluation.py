@@ -49,6 +49,8 @@ class Search:
     resources: Resources | Mapping[str, Any] | None
     max_concurrent_runs: int | None
     """Candidates at a time; None = as many as this machine has CPUs for."""
+    timeout_s: float | None = None
+    """How long the search may take, in seconds; None = no limit."""
 
     @property
     def raises(self) -> bool:
@@ -70,7 +72,7 @@ class Search:
             "maximize",
             self.n_trials,
             min(self.max_concurrent_runs or _abreast(self.resources), self.n_trials),
-            None,
+            None if self.timeout_s is None else self.timeout_s / 60,
             self.policy,
             run_config=trial,
             resources=self.resources,

@@ -33,6 +33,8 @@ from raydrive.core.errors import ConfigError, Problem, RaydriveError, show
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.integrations.search_cv.candidate import CandidateTrial
 from raydrive.integrations.search_cv.evaluation import INLINE, Search, evaluate_inline, evaluate_on_ray
+from raydrive.integrations.search_cv.optuna_study import study_of
+from raydrive.integrations.search_cv.other_searches import SearchArguments, check_names, resolved
 from raydrive.integrations.search_cv.results import Evaluated, evaluated
 from raydrive.integrations.search_cv.shared_data import SharedData
 from raydrive.integrations.search_cv.spaces import SearchSpace, read_space
@@ -59,6 +61,8 @@ class _Search(BaseSearchCV):
     storage: str | os.PathLike[str] | None
     address: str | None
     random_state: Any
+    _others: tuple[str, ...] = ()
+    """Arguments that were given under the names of other searches."""
 
     @property
     def run_(self) -> HyperDriveRun | None:
@@ -71,7 +75,32 @@ class _Search(BaseSearchCV):
         check_is_fitted(self, "_run_uri")
         return HyperDriveRun.open(self._run_uri) if self._run_uri else None
 
-    def _candidates(self) -> tuple[SearchSpace, SamplingSpec, int]:
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Returns the arguments by name, those that were given under the names of other searches too.
+
+        Args:
+            deep: Whether those of the estimator are among them.
+        """
+        own: dict[str, Any] = super().get_params(deep)
+        return own | {name: getattr(self, name) for name in self._others}
+
+    def _asked(self) -> SearchArguments:
+        """What is to be done, whatever the arguments were called."""
+        own = SearchArguments(
+            space=getattr(self, "space", None),
+            n_trials=getattr(self, "n_trials", 0),
+            sampling=getattr(self, "sampling", "grid"),
+            policy=self.policy,
+            max_iters=self.max_iters,
+            max_concurrent_runs=self.max_concurrent_runs,
+            resources=self.resources,
+            storage=self.storage,
+        )
+        others = {name: getattr(self, name) for name in self._others}
+        check_names(type(self).__name__, others)
+        return resolved(own, others, self.estimator)
+
+    def _candidates(self, asked: SearchArguments) -> tuple[SearchSpace, SamplingSpec, int]:
         """The search space, how it is sampled and how many trials there are at most."""
         raise NotImplementedError
 
@@ -90,6 +119,7 @@ class _Search(BaseSearchCV):
 
         Raises:
             ConfigError: If the space, the policy or another argument cannot be used.
+            TypeError: If an argument has a name that no search has.
             ValueError: If all fits failed.
             RaydriveError: If no candidate was evaluated to its end.
             Exception: What a candidate raised, where ``error_score`` is ``raise``.
@@ -103,23 +133,24 @@ class _Search(BaseSearchCV):
         self.n_splits_ = len(splits)
         if not splits:
             raise ValueError("No fits were performed. Was the CV iterator empty?")
-        if self.max_iters is not None and not hasattr(self.estimator, "partial_fit"):
-            found = f"{self.max_iters} for a {type(self.estimator).__name__}, which has no partial_fit"
+        asked = self._asked()
+        if asked.max_iters is not None and not hasattr(self.estimator, "partial_fit"):
+            found = f"{asked.max_iters} for a {type(self.estimator).__name__}, which has no partial_fit"
             raise ConfigError(Problem("max_iters", found, "None, or an estimator with partial_fit", "Remove it."))
         data = SharedData(X, y, splits, dict(routed.estimator.fit), dict(routed.scorer.score))
-        tried = self._evaluate(data, scorers)
+        tried = self._evaluate(data, scorers, asked)
         _warn_or_raise_about_fit_failures(tried.out, self.error_score)
         if callable(self.scoring):
             _insert_error_scores(tried.out, self.error_score)
         self._conclude(tried, scorers, refit_metric)
         if self.refit:
-            self._fit_best(X, y, routed.estimator.fit)
+            self._fit_best(X, y, routed.estimator.fit, asked.max_iters)
         return self
 
     # ------------------------------------------------------------------ candidates as trials
 
-    def _evaluate(self, data: SharedData, scorers: Any) -> Evaluated:
-        space, sampling, n_trials = self._candidates()
+    def _evaluate(self, data: SharedData, scorers: Any, asked: SearchArguments) -> Evaluated:
+        space, sampling, n_trials = self._candidates(asked)
         several = list(getattr(scorers, "_scorers", ()))
         main = self.refit if isinstance(self.refit, str) else several[0] if several else ""
         trial = CandidateTrial(
@@ -130,21 +161,22 @@ class _Search(BaseSearchCV):
             main=main,
             return_train_score=self.return_train_score,
             error_score=self.error_score,
-            max_iters=self.max_iters,
+            max_iters=asked.max_iters,
         )
         search = Search(
             trial=trial,
             sampling=sampling,
             n_trials=n_trials,
             seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
-            policy=self.policy,
-            resources=self.resources,
-            max_concurrent_runs=self.max_concurrent_runs,
+            policy=asked.policy,
+            resources=asked.resources,
+            max_concurrent_runs=asked.max_concurrent_runs,
+            timeout_s=asked.timeout_s,
         )
         if self.address == INLINE:
             self._run_uri, (sweep, reports) = "", evaluate_inline(search, data)
         else:
-            workspace = Workspace(self.storage, self.address)
+            workspace = Workspace(asked.storage, self.address)
             run = evaluate_on_ray(search, data, workspace, show_output=self.verbose > 0)
             self._run_uri, sweep, reports = run.layout.uri, run.sweep, run.reports()
         return evaluated(
@@ -182,17 +214,17 @@ class _Search(BaseSearchCV):
         self.scorer_ = getattr(scorers, "_scorers", scorers)
         self.cv_results_ = results
 
-    def _fit_best(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
+    def _fit_best(self, X: Any, y: Any, fit_params: Mapping[str, Any], epochs: int | None) -> None:
         """Fits the best candidate on all samples, in as many epochs as it was scored after."""
         best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
         self.best_estimator_ = best
         started = time.time()
         samples = (X,) if y is None else (X, y)
-        if self.max_iters is None:
+        if epochs is None:
             best.fit(*samples, **fit_params)
         else:
             classes = {"classes": np.unique(y)} if is_classifier(best) else {}
-            for epoch in range(self.max_iters):
+            for epoch in range(epochs):
                 best.partial_fit(*samples, **fit_params, **(classes if epoch == 0 else {}))
         self.refit_time_ = time.time() - started
         if hasattr(best, "feature_names_in_"):
@@ -224,6 +256,7 @@ class RaydriveSearchCV(_Search):
         error_score: As for ``RandomizedSearchCV``. Where it is a number, a candidate whose process dies has it too.
         return_train_score: As for ``RandomizedSearchCV``.
         verbose: Above 0 the live table is shown.
+        **others: Arguments of other searches by their names, such as ``n_jobs``: ``docs/integrations.md`` lists them.
     """
 
     _parameter_constraints = {  # noqa: RUF012
@@ -235,7 +268,7 @@ class RaydriveSearchCV(_Search):
     def __init__(
         self,
         estimator: Any,
-        space: Any,
+        space: Any = None,
         *,
         n_trials: int = 20,
         sampling: str | Mapping[str, Any] = "random",
@@ -252,6 +285,7 @@ class RaydriveSearchCV(_Search):
         error_score: Any = np.nan,
         return_train_score: bool = False,
         verbose: int = 0,
+        **others: Any,
     ) -> None:
         super().__init__(
             estimator,
@@ -272,14 +306,38 @@ class RaydriveSearchCV(_Search):
         self.storage = storage
         self.address = address
         self.random_state = random_state
+        self._others = tuple(others)
+        self.__dict__.update(others)
 
-    def _candidates(self) -> tuple[SearchSpace, SamplingSpec, int]:
-        given: object = self.sampling
+    def _candidates(self, asked: SearchArguments) -> tuple[SearchSpace, SamplingSpec, int]:
+        given: object = asked.sampling
         if not isinstance(given, str | Mapping):
             fix = "The search space is the argument space."
             raise ConfigError(Problem("sampling", show(given), "a name, or a dict as in a sweep file", fix))
-        space = read_space(self.space, "space")
-        return space, named_sampling(self.sampling, space.expressions), self.n_trials
+        space = read_space(asked.space, "space")
+        return space, named_sampling(given, space.expressions), asked.n_trials
+
+    @property
+    def study_(self) -> Any:
+        """The candidates as a study of Optuna's, where all parameters are its distributions.
+
+        Raises:
+            NotFittedError: If there was no search yet.
+            AttributeError: If a parameter is anything else.
+        """
+        check_is_fitted(self, "cv_results_")
+        metric = f"mean_test_{self.refit if self.multimetric_ else 'score'}"
+        return study_of(self._asked().space, self.cv_results_, metric)
+
+    @property
+    def trials_(self) -> list[Any]:
+        """The trials of ``study_``."""
+        return list(self.study_.trials)
+
+    @property
+    def best_trial_(self) -> Any:
+        """The best trial of ``study_``."""
+        return self.study_.best_trial
 
 
 class RaydriveGridSearchCV(_Search):
@@ -301,6 +359,7 @@ class RaydriveGridSearchCV(_Search):
         error_score: Score of a fit that fails.
         return_train_score: Whether scores on the training samples are computed.
         verbose: Above 0 the live table is shown.
+        **others: Arguments of other searches by their names, such as ``n_jobs``: ``docs/integrations.md`` lists them.
     """
 
     _parameter_constraints = {**_Search._parameter_constraints, "param_grid": [dict, list]}  # noqa: RUF012
@@ -323,6 +382,7 @@ class RaydriveGridSearchCV(_Search):
         error_score: Any = np.nan,
         return_train_score: bool = False,
         verbose: int = 0,
+        **others: Any,
     ) -> None:
         super().__init__(
             estimator,
@@ -341,9 +401,12 @@ class RaydriveGridSearchCV(_Search):
         self.storage = storage
         self.address = address
         self.random_state = random_state
+        self._others = tuple(others)
+        self.__dict__.update(others)
 
-    def _candidates(self) -> tuple[SearchSpace, SamplingSpec, int]:
-        space = read_space(self.param_grid, "param_grid", order=True)
+    def _candidates(self, asked: SearchArguments) -> tuple[SearchSpace, SamplingSpec, int]:
+        # Without parameters there is one candidate, as in scikit-learn: the estimator as it is.
+        space = read_space(self.param_grid or [{}], "param_grid", order=True)
         sampling = named_sampling("grid", space.expressions)
         return space, sampling, sampling.space.size or 1
 

@@ -16,8 +16,11 @@ import numpy as np
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.space.expressions import Expression
 from raydrive.core.space.search_space import choice, int_range, log_range, normal, uniform
+from raydrive.integrations.search_cv.other_distributions import read_other
 
-_ALLOWED = "a list of values, a distribution of scipy.stats or an expression such as log_range(1e-4, 1)"
+_ALLOWED = (
+    "a list of values, a distribution of scipy.stats, Optuna or Ray Tune, or an expression such as log_range(1e-4, 1)"
+)
 _LONGEST_LABEL = 80
 _OUTERMOST = 1e-9
 """Quantiles stay so far from 0 and 1, where distributions without bounds are infinite."""
@@ -110,9 +113,9 @@ def read_space(raw: Any, where: str, *, order: bool = False) -> SearchSpace:
         raise ConfigError(Problem(where, show(raw), "a mapping of names, or a list of mappings"))
     options, decoders, problems = list[Any](), Decoders(), list[Problem]()
     for number, one in enumerate(raw):
-        expressions, decoders, wrong = _one(one, f"{where}[{number}]", f"{number}:", order)
+        expressions, own, wrong = _one(one, f"{where}[{number}]", f"{number}:", order)
         options.append({_SPACE: number, **expressions})
-        decoders |= decoders
+        decoders |= own
         problems += wrong
     if problems or not options:
         raise ConfigError(problems or [Problem(where, "an empty list", "one mapping or more")])
@@ -136,6 +139,7 @@ def _one(raw: Mapping[Any, Any], where: str, place: str, order: bool) -> tuple[d
 
 
 def _expression(raw: Any, where: str) -> tuple[Any, Labels | Quantiles | None]:
+    raw = read_other(raw)
     if isinstance(raw, Expression | Mapping):
         return raw, None
     if hasattr(raw, "rvs"):

@@ -24,7 +24,7 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import StaleEpochError, UnknownEventError
 from raydrive.core.records import Close, Ended, Fact, Finish, Launch, Lost, Stop
 from raydrive.core.sweep.state import Trial
-from raydrive.runtime.actor_errors import answer, is_loss, reason, until_known
+from raydrive.runtime.actor_errors import RAN_LOW, answer, is_loss, memory_deaths, reason, until_known
 from raydrive.runtime.driver.actor_factory import TrialActorFactory
 from raydrive.runtime.driver.actor_slots import Slot, pairs
 from raydrive.runtime.gpus.live import gpu_use_of
@@ -43,6 +43,7 @@ STARTING_S = 20.0
 WAITING_S = 5.0
 """Attempts that have waited for less are about to start: an actor ends, or Ray notices late what is free."""
 UNBEGUN = "stopped before it started"
+DID_NOT_SURVIVE = "its actor did not survive the previous driver"
 OUTDATED = "an edit changed the settings of trials"
 
 
@@ -320,30 +321,31 @@ class ActorPool:
         self._tasks.update(tasks)
         if tasks:
             await asyncio.wait(tasks, timeout=SETTLE_S)
-        for trial in trials:
-            if trial not in training and trial.number not in self._busy:
-                self._requeue(trial)
+        left = [trial for trial in trials if trial not in training and trial.number not in self._busy]
+        by_ray = memory_deaths({trial.actor for trial in left if trial.actor})
+        for trial in left:
+            self._requeue(trial, RAN_LOW if trial.actor in by_ray else DID_NOT_SURVIVE)
 
-    def _requeue(self, trial: Trial) -> None:
+    def _requeue(self, trial: Trial, why: str) -> None:
         """An open trial for which there is no actor: what never began is simply done now."""
         if trial.launch is None or trial.began_at is not None:
-            self._lost(trial)
+            self._lost(trial, why)
         elif trial.stop_by:
             self._post([Ended(time.time(), trial.number, trial.attempt, -15, UNBEGUN)])
         else:
             self.launch(trial.launch)
 
-    def _lost(self, trial: Trial) -> None:
-        self._post([Lost(time.time(), trial.number, trial.attempt, "its actor did not survive the previous driver")])
+    def _lost(self, trial: Trial, why: str = DID_NOT_SURVIVE) -> None:
+        self._post([Lost(time.time(), trial.number, trial.attempt, why)])
 
     async def _recover(self, slot: Slot, trial: Trial) -> None:
         """Adopts the actor that trains a trial, however long its node takes to answer or to be declared dead."""
         try:
             call = until_known(lambda: slot.actor.adopt.remote(self._epoch, self._driver))
             state = await asyncio.wait_for(call, ADOPTION_S)
-        except (RayError, asyncio.TimeoutError):
+        except (RayError, asyncio.TimeoutError) as error:
             self._kill(slot, "did not answer the new driver")
-            self._lost(trial)
+            self._lost(trial, RAN_LOW if isinstance(error, OutOfMemoryError) else DID_NOT_SURVIVE)
             return
         if not self._join(slot, state, [trial]):
             self._lost(trial)

@@ -220,4 +220,7 @@ class Driver:
         lost = missing(read_heartbeat(self._layout).entries, reader.entries)
         if lost:
             raise DamagedJournalError(lost)
-        return folded_anew(self._layout, sweep) if sweep.outgrown else sweep, reader.entries
+        if sweep.outgrown:
+            sweep = folded_anew(self._layout, sweep)
+            sweep.shed()
+        return sweep, reader.entries

@@ -250,6 +250,7 @@ class RunningDriver:
             await self._write(batch)
             await self._pin()  # before anything is acknowledged: until then no trial actor deletes a checkpoint
         if any(isinstance(fact, Edited | Retried) for fact in facts):
+            self.sweep.shed()
             self._followers.follow(self.sweep)
         if changes_trials(facts):
             self._pool.reconfigure(effective(self.sweep), trial_generation(self.sweep))

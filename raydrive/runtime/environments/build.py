@@ -27,6 +27,8 @@ _LONGEST_OUTPUT = 1_500
 _OF_OURS = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME")
 _OF_TOOLS = ("UV_", "PIP_", "CONDA_", "MAMBA_", "SSL_", "HTTP_", "HTTPS_", "NO_PROXY", "http_", "https_", "no_proxy")
 _CONDAS = ("micromamba", "mamba", "conda")
+_ALWAYS_YES = {"CONDA_ALWAYS_YES": "1", "MAMBA_ALWAYS_YES": "1"}
+"""``conda env create`` before 23.7 has no ``--yes`` (conda/conda#12837); all of them read one of these."""
 
 
 class EnvironmentBuildError(RaydriveError):
@@ -104,7 +106,7 @@ def _with_conda(wanted: TrialEnvironment, folder: Path, env: Mapping[str, str]) 
     file.write_text(json.dumps(json.loads(wanted.conda_file)), encoding="utf-8")
     command = [conda] if os.path.basename(conda) == "micromamba" else [conda, "env"]
     try:
-        _run([*command, "create", "--yes", "--quiet", "--prefix", str(folder), "--file", str(file)], env)
+        _run([*command, "create", "--quiet", "--prefix", str(folder), "--file", str(file)], {**env, **_ALWAYS_YES})
     finally:
         file.unlink(missing_ok=True)
 

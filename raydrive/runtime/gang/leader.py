@@ -14,7 +14,7 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,11 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from raydrive.core.config.trial_spec import TrialConfig
+from raydrive.core.reports.gpu_use import joint
 from raydrive.runtime.actor_errors import answer, reason, until_known
 from raydrive.runtime.gang.member_lost import EPOCH, MemberLostError
 from raydrive.runtime.gang.rank_variables import Meeting
+from raydrive.runtime.gpus.live import gpu_use_of
 from raydrive.runtime.ray_cluster.connection import actor_options
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_events import (
@@ -40,6 +42,8 @@ from raydrive.runtime.trial_events import (
 
 STOP_MARGIN_S = 5.0
 """How long a member may take beyond the grace period before it is killed."""
+USE_PATIENCE_S = 3.0
+"""A member that tells later what it uses of its GPUs is left out; less than the driver waits for the first actor."""
 ROOM_S = 0.02
 """How often it is looked whether there is room again for what members have logged."""
 PORTS = range(10_000, 32_768)
@@ -213,6 +217,7 @@ class GangAttempt:
         self._stop_own = stop_own
         self._seen = dict.fromkeys(range(1, len(members) + 1), 0)
         self._gone = {node: asyncio.Event() for node in self._seen}
+        self._used: dict[int, Mapping[str, float]] = {}
         self._ending: asyncio.Future[Any] | None = None
         self._attending: list[asyncio.Task[None]] = []
 
@@ -247,6 +252,8 @@ class GangAttempt:
     def _take_last(self, node: int, events: Sequence[TrialEvent]) -> None:
         *before, last = events
         self._take(before)
+        if isinstance(last, EndedEvent):
+            self._used[node] = last.usage or {}
         if isinstance(last, LostEvent):
             self._lose(f"on its node {node} ({self._hosts[node]}) {last.why}")
         elif isinstance(last, EndedEvent) and last.exit_code != 0 and not self._gone[node].is_set():
@@ -330,6 +337,23 @@ class GangAttempt:
             await asyncio.wait(self._attending)
         if self._ending is not None:
             await asyncio.wait([self._ending])
+
+    async def gpu_use(self, own: Mapping[str, float]) -> dict[str, float]:
+        """Returns what all nodes use of their GPUs now, as ``core.reports.gpu_use.joint`` does.
+
+        Args:
+            own: What the first node uses.
+        """
+        told = await gpu_use_of(dict(enumerate(self._members, 1)), USE_PATIENCE_S)
+        return joint([own, *(told.get(node, {}) for node in self._seen)])
+
+    def gpus_used(self, own: Mapping[str, float]) -> dict[str, float]:
+        """Returns what the attempt has used on all nodes, once it has ended.
+
+        Args:
+            own: What it has used on the first node.
+        """
+        return joint([own, *(self._used.get(node, {}) for node in self._seen)])
 
     def missing(self) -> str:
         """A notice of what may be missing in the storage, for a member was lost at the end; else empty."""

@@ -7,9 +7,9 @@ import contextlib
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
+from raydrive.core.reports.gpu_use import MEMORY, USE
+
 INTERVAL_S = 5.0
-USE, MEMORY = "gpu_percent", "gpu_memory_bytes"
-"""Names of what is reported while it trains, and recorded at the end of an attempt."""
 
 
 class Driver(Protocol):

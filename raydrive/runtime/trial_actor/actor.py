@@ -133,11 +133,10 @@ class TrialSupervisor:
         """
         self._hear(epoch)
 
-    @property
-    def gpu_use(self) -> dict[str, float]:
-        """What the attempt under way uses of its GPUs now; empty = not known, or there is none."""
+    async def gpu_use(self) -> dict[str, float]:
+        """Returns what the attempt under way uses of its GPUs now, on all nodes; empty = not known, or no attempt."""
         current = self._attempt
-        return dict(current.events.using) if current is not None and not current.is_over else {}
+        return await current.gpu_use() if current is not None and not current.is_over else {}
 
     def _hear(self, epoch: int) -> None:
         """Accepts a word of the driver: refuses one of the past, and renews the lease."""

@@ -117,6 +117,11 @@ class AttemptRun:
         if self._gang is not None:
             await self._gang.take(events)
 
+    async def gpu_use(self) -> dict[str, float]:
+        """Returns what it uses of its GPUs now, on all nodes; empty = not known."""
+        own = dict(self.events.using)
+        return own if self._gang is None else await self._gang.gpu_use(own)
+
     def put_parts(self, number: int, names: Mapping[int, str]) -> list[Any]:
         """Uploads the parts of a checkpoint on this node to the storage; see ``shards.put_parts``."""
         from raydrive.runtime.gang import shards  # lazy: raydrive.runtime.gang.shards, 0.001 s
@@ -147,8 +152,9 @@ class AttemptRun:
             if events.refused and not self._stopping:
                 end = EndedEvent(time.time(), None, clean_text(events.refused))
                 events.unsent.clear()  # it would be refused again
-            if isinstance(end, EndedEvent) and events.usage:
-                end = end._replace(usage=events.usage)
+            used = events.usage if self._gang is None else self._gang.gpus_used(events.usage)
+            if isinstance(end, EndedEvent) and used:
+                end = end._replace(usage=used)
             events.unsent.append(end._replace(at=time.time()))
             events.done.set_result(events.unsent)
 

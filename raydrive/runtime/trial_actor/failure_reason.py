@@ -8,6 +8,7 @@ import signal
 
 from raydrive import wire
 from raydrive.core.out_of_memory.recognition import BY_KERNEL, LINES, marked
+from raydrive.core.reports.older_libraries import of_older_library
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
 from raydrive.runtime.trial_actor.fork_client import Exit
 
@@ -16,6 +17,10 @@ _MISSING = re.compile(
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"""'([^']+)'|"([^"]+)\"""")
+_OLDER = (
+    "The script is written for {}: name a Python that has it in raydrive.python, or set raydrive.environments to uv "
+    "and the version in the conda or requirements file; docs/packages.md"
+)
 _WORDS = re.compile(r"[^\s:,;()<>]+")
 
 
@@ -33,6 +38,11 @@ def why_ended(exit_: Exit, prepared: Prepared, submit_dir: str = "") -> str:
     if where := hint(words, str(prepared.cwd), submit_dir):
         prepared.note(where)
         words = f"{words}. {where}"
+    older = of_older_library(prepared.last_lines(exit_.failed_rank or 0, LINES))
+    if older is not None:
+        way_out = _OLDER.format(older[1])
+        prepared.note(way_out)
+        words = f"{older[0].rstrip('.')}. {way_out}"
     if exit_.oom and exit_.code in (-signal.SIGKILL, 128 + signal.SIGKILL):  # itself, or below a shell
         return BY_KERNEL
     words = marked(words, prepared.last_lines(exit_.failed_rank or 0, LINES))

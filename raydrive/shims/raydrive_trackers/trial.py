@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
-from typing import Any, Mapping  # noqa: UP035  (Python 3.8)
+from typing import Any, Mapping, Sequence  # noqa: UP035  (Python 3.8)
 
 from raydrive import context, wire
+
+ASKED = "RAYDRIVE_TRACKER_PARAMETERS"
+"""What a converted sweep tells of its hyperparameters, as JSON: ``names``, where each one stands in the tracker's own
+configuration, as a list of keys by its name in the search space; ``constants``, pairs of such a list and a value; and
+``nested``, hyperparameters whose option is a mapping that has its own hyperparameters: those of NNI.
+"""
 
 
 def parameters() -> dict[str, Any]:
@@ -16,7 +24,32 @@ def parameters() -> dict[str, Any]:
         if equals and name.lstrip("-"):
             found[name.lstrip("-")] = _value(text)
     run = context.Run.get_context()
-    return {**found, **({} if run.offline else {name.lstrip("-"): value for name, value in run.params.items()})}
+    given = {} if run.offline else {name.lstrip("-"): value for name, value in run.params.items()}
+    about = json.loads(os.environ.get(ASKED) or "{}")
+    if not about:
+        return {**found, **given}
+    for keys, value in about.get("constants", ()):
+        _put(found, keys, value)
+    nested, names = about.get("nested", ()), about.get("names", {})
+    for name, value in given.items():
+        _put(found, names.get(name, [name]), _option(value) if name in nested else value)
+    return found
+
+
+def _put(found: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    """Puts a value where a list of keys leads."""
+    for key in keys[:-1]:
+        inner = found.get(key)
+        found[key] = found = inner if isinstance(inner, dict) else {}
+    found[keys[-1]] = value
+
+
+def _option(value: Any) -> Any:
+    """``{"_name": "conv", "size": 3}`` of ``{"conv": {"size": 3}}``, at any depth."""
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return value
+    name, inner = next(iter(value.items()))
+    return {"_name": name, **{key: _option(each) for key, each in inner.items()}}
 
 
 def log(values: Mapping[str, Any], step: float | None = None, prefix: str = "", final: bool = False) -> None:

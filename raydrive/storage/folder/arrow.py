@@ -225,6 +225,16 @@ class ArrowFolder(Folder):
             info = self._filesystem.get_file_info(path)
         return bool(info.type != fs.FileType.NotFound)
 
+    def bucket_exists(self) -> bool:
+        """See ``Folder.bucket_exists``: an object store has no folder without an object in it."""
+        from pyarrow import fs  # lazy: pyarrow, 0.08 s
+
+        if self._renames:
+            return False
+        with self._tried("look at", ""):
+            info = self._filesystem.get_file_info(self._path.partition("/")[0])
+        return bool(info.type != fs.FileType.NotFound)
+
     def is_folder(self, name: str) -> bool:
         """See ``Folder.is_folder``."""
         from pyarrow import fs  # lazy: pyarrow, 0.08 s

@@ -243,6 +243,14 @@ class Folder(ABC):
             StorageError: If that cannot be found out.
         """
 
+    def bucket_exists(self) -> bool:
+        """Returns whether the bucket is there that holds this folder; False where folders need no bucket.
+
+        Raises:
+            StorageError: If it cannot be asked.
+        """
+        return False
+
     @abstractmethod
     def is_folder(self, name: str) -> bool:
         """Returns whether there is a folder of this name.

@@ -8,6 +8,7 @@ from typing import Any
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.space.shown import in_a_sweep_file
 from raydrive.core.views.json_output import counts_json
 from raydrive.core.views.summary import seconds_of
 from raydrive.storage.run_reader import RunReader
@@ -123,7 +124,7 @@ def compare(runs: Sequence[RunReader]) -> Comparison:
     if len(ids) < 2 or len(set(ids)) < len(ids):
         found = show([run.id for run in runs]) if ids else "nothing"
         raise ConfigError(Problem("RUN", found, "two or more different runs", "raydrive list shows them."))
-    configs = [dict(_flat(shared_config(replace(run.sweep.config, limits=run.sweep.limits)))) for run in runs]
+    configs = [_in_words(replace(run.sweep.config, limits=run.sweep.limits)) for run in runs]
     keys = dict.fromkeys(key for config in configs for key in config)
     values = {key: tuple(config.get(key) for config in configs) for key in keys}
     differences = {key: found for key, found in values.items() if any(one != found[0] for one in found)}
@@ -176,6 +177,13 @@ def _notes(configs: Sequence[RunConfig]) -> Iterator[str]:
         yield f"the runs rank trials by different values ({names}): their bests are not comparable"
     if len({one.metric.goal for one in configs}) > 1:
         yield "one run maximizes and another one minimizes: their bests are not comparable"
+
+
+def _in_words(config: RunConfig) -> dict[str, Any]:
+    """Returns a configuration as values by key, in a sweep file's words."""
+    space = config.sampling.space.expressions.items()
+    own = {f"search_space.{name}": in_a_sweep_file(expression) for name, expression in space}
+    return {**dict(_flat(shared_config(config))), **own}
 
 
 def _flat(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:

@@ -37,8 +37,8 @@ MOST_CURVE_POINTS = 250_000
 MOST_RISES = 5000
 MOST_STEPS = 500
 """Latest actions of users that are in a document."""
-MOST_CONFIGURATIONS = 100
-"""Configurations in the table of those that are tried several times, the best first."""
+MOST_CONFIGURATIONS = 250
+"""Configurations that are tried several times in a document, the best first: its table and charts show no others."""
 FEWEST_PER_CURVE = 16
 MOST_PER_CURVE = 1000
 ROW = (

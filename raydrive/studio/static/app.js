@@ -6,6 +6,7 @@ import { MetricsChart, BestChart } from "./metrics.js";
 import { ParallelChart } from "./parallel.js";
 import { Scatter2, Scatter3 } from "./scatter.js";
 import { runButtons } from "./control.js";
+import { Repeats } from "./repeats.js";
 import { Timeline } from "./timeline.js";
 import { Table } from "./table.js";
 import { TrialPage } from "./trial.js";
@@ -129,11 +130,11 @@ function main() {
   const store = new Store(), source = openSource(), open = (number) => { location.hash = `#/trial/${number}`; };
   const header = new Header(store, source), bar = new SelectionBar(store), trial = new TrialPage(store, source);
   const charts = [new MetricsChart(store, source, open), new BestChart(store), new ParallelChart(store), new Scatter2(store, open), new Scatter3(store, open), new Table(store, open),
-    new Importance(store), new WhatIf(store, source), new Slices(store), new Timeline(store), new LineageView(store, source), new Schedules(store)];
-  const [metrics, best, parallel, two, three, table, importance, whatif, slices, timeline, lineage, schedules] = charts;
+    new Repeats(store, open), new Importance(store), new WhatIf(store, source), new Slices(store), new Timeline(store), new LineageView(store, source), new Schedules(store)];
+  const [metrics, best, parallel, two, three, table, repeats, importance, whatif, slices, timeline, lineage, schedules] = charts;
   const about = el("div");
   const overview = el("main", {},
-    panel("Metrics", metrics, { first: true, hint: "A line per trial; click one to select it" }), panel("Best so far", best), panel("Parallel coordinates", parallel, { wide: true }),
+    panel("Metrics", metrics, { first: true, hint: "A line per trial; click one to select it" }), panel("Best so far", best), panel("Configurations and their repeats", repeats, { wide: true, hint: "Click a mean to select its trials" }), panel("Parallel coordinates", parallel, { wide: true }),
     panel("Scatter", two), panel("Scatter in 3-D", three), panel("Trials", table, { wide: true, first: true }), panel("What if another policy …", whatif), panel("Importance of hyperparameters", importance),
     panel("What the model expects", slices, { wide: true }), panel("Hyperparameters over intervals", schedules, { wide: true }), panel("Timeline", timeline, { wide: true }), panel("Where this run comes from", lineage, { wide: true }),
     el("section", { class: "card wide" }, el("details", {}, el("summary", {}, "Configuration"), about)));
@@ -191,7 +192,7 @@ function main() {
     if (first) { first = false; route(); }
     analyse();
   }, (up) => { header.connected = up; if (store.head) header.draw(() => { theme(remembered("theme", "auto")); redraw("theme"); }); });
-  window.raydrive = { store, charts: { metrics, best, parallel, two, three, table, importance, whatif, slices, timeline, schedules } };
+  window.raydrive = { store, charts: { metrics, best, parallel, two, three, table, repeats, importance, whatif, slices, timeline, schedules } };
 }
 
 main();

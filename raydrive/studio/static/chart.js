@@ -1,5 +1,5 @@
 // What all charts share: colours of the theme, a lazy frame, scales of the metric.
-import { css, quantile, esc, num } from "./util.js";
+import { css, quantile, esc, num, check } from "./util.js";
 
 // plotly.js offers to upload a chart to its maker's cloud by default: never here.
 export const CONFIG = {
@@ -73,6 +73,12 @@ function paintNext() {
   frame.paint();
   painting = waiting.size > 0;
   if (painting) requestAnimationFrame(() => setTimeout(paintNext));
+}
+
+// Where configurations are tried several times, charts show one point for each, unless the trials are wanted.
+export function meansBox(store) {
+  if (!store.configurations.length) return null;
+  return check("means of configurations", store.means, (on) => { store.means = on; store.tell("means"); });
 }
 
 // Draws when first seen, then at each request while in sight.
@@ -165,10 +171,13 @@ export function axisOf(column, trials) {
 }
 
 export function describe(store, trial) {
+  if (trial.means) return store.configurationText(trial.means);
   const lines = [`<b>trial ${trial.number}</b>  ${trial.state}`, `${esc(store.label, 30)} ${num(trial.best)}`];
   for (const column of store.head.params.slice(0, 12)) {
     const value = trial.p[column.name];
     if (value !== null) lines.push(`${esc(column.name, 30)} ${esc(num(value), 40)}`);
   }
+  const one = store.configurationOf(trial.number);
+  if (one && one.mean !== null) lines.push(`mean of its configuration (${one.values}): ${num(one.mean)}`);
   return lines.join("<br>");
 }

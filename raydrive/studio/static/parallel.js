@@ -1,6 +1,6 @@
 // Parallel coordinates: drag a label to move an axis, drag along an axis to brush a range, click it to let go.
 import { el, fill, esc, num, check, cut, css } from "./util.js";
-import { Frame, plot, empty, layout, scale, goodness } from "./chart.js";
+import { Frame, plot, empty, layout, scale, goodness, meansBox } from "./chart.js";
 import { nameAxes, nextBrush } from "./axiskeys.js";
 
 const MOST_AXES = 8;
@@ -18,14 +18,16 @@ export class ParallelChart {
     this.plotNode = el("div", { class: "plot parallel", id: "chart-parallel" });
     this.axes = el("details", { class: "menu" });
     this.legend = el("span", { class: "scale" });
-    this.node = el("div", {}, el("div", { class: "controls" }, this.axes, this.legend,
+    this.grouping = el("span");
+    this.node = el("div", {}, el("div", { class: "controls" }, this.axes, this.grouping, this.legend,
       el("span", { class: "hint" }, "Drag a label to move its axis; drag along an axis to brush a range.")), el("div", { class: "sideways" }, this.plotNode));
     this.frame = new Frame(this.plotNode, () => this.draw());
   }
 
   update(what) {
     if (what === "selection" && this.store.selection.source !== "parallel") this.brushes = {};
-    if (what === "analysis" && !this.touched) this.keys = null;
+    if ((what === "analysis" || what === "means") && !this.touched) this.keys = null;
+    fill(this.grouping, meansBox(this.store));
     this.frame.soil();
   }
 
@@ -41,7 +43,7 @@ export class ParallelChart {
   }
 
   draw() {
-    const { store } = this, all = store.trials.filter((t) => t.best !== null), trials = this.some(all);
+    const { store } = this, all = store.drawn().filter((t) => t.best !== null), trials = this.some(all);
     if (!trials.length) return empty(this.plotNode, store.trials.length ? "No trial has a value to colour by." : "No trials yet.");
     const columns = new Map(store.columns().map((c) => [c.key, c]));
     if (!this.keys) {
@@ -54,7 +56,7 @@ export class ParallelChart {
     const good = goodness(trials, (t) => t.best, store.maximize);
     const picked = store.selecting && store.selection.source !== "parallel";
     // Below 0 is grey: what is not selected elsewhere. plotly draws higher colours on top.
-    const colour = trials.map((t) => (picked && !store.isSelected(t.number) ? -0.5 : good.of(t.best)));
+    const colour = trials.map((t) => (picked && !store.isDrawnSelected(t) ? -0.5 : good.of(t.best)));
     const stops = scale(), grey = css("--grid");
     const colorscale = [[0, grey], [0.33, grey], ...stops.map((c, i) => [0.334 + (0.666 * i) / (stops.length - 1), c])];
     colorscale[colorscale.length - 1][0] = 1;
@@ -65,7 +67,7 @@ export class ParallelChart {
     fill(this.legend, el("span", {}, `worse ${num(store.maximize ? good.low : good.high)}`),
       el("span", { class: "bar", style: { background: `linear-gradient(90deg, ${stops.join(",")})` } }),
       el("span", {}, `better ${num(store.maximize ? good.high : good.low)}`),
-      all.length > trials.length ? el("span", {}, `${trials.length} of ${all.length} trials drawn`) : null);
+      all.length > trials.length ? el("span", {}, `${trials.length} of ${all.length} ${trials[0].means ? "configurations" : "trials"} drawn`) : null);
     // On a phone the axes keep a distance in which their labels can be read, and the chart is moved sideways.
     this.plotNode.style.minWidth = `${140 + AXIS_APART * (dimensions.length - 1)}px`;
     const focused = this.plotNode.contains(document.activeElement) ? document.activeElement.dataset?.key : undefined;

@@ -1,4 +1,5 @@
 // State of the page: the run, its trials and what is selected. Views listen and draw.
+import { esc, num } from "./util.js";
 
 export const STATES = ["Running", "Interrupted", "Paused", "Completed", "Canceled", "Failed", "Queued"];
 const OPEN = ["Running", "Queued"];
@@ -9,6 +10,7 @@ export class Store {
     this.trials = [];
     this.analysis = null;
     this.ancestors = [];
+    this.means = true;
     this.selection = { source: null, test: null, set: null };
     this.listeners = [];
   }
@@ -34,8 +36,24 @@ export class Store {
     for (const trial of this.trials) trial.state = interrupted && OPEN.includes(trial.recorded) ? "Interrupted" : trial.recorded;
     const params = this.head.params;
     for (const trial of this.trials) params.forEach((column, i) => { trial.p[column.name] = trial.params[i] ?? null; });
+    this.configured = new Map(this.configurations.flatMap((one) => one.trials.map((number) => [number, one])));
     this.reselect();
     this.tell("data");
+  }
+
+  // Configurations that are tried several times, the best mean first; none in a run that tries each once.
+  get configurations() { return this.head?.configurations || []; }
+  configurationOf(number) { return this.configured?.get(number); }
+  configurationText(one) {
+    const error = one.standard_error === null ? "" : ` ± ${num(Number(one.standard_error.toPrecision(2)))}`;
+    return [`<b>configuration of trial ${one.configuration}</b>`, one.mean === null ? "no value" : `mean ${num(one.mean)}${error} of ${one.values}`, `trials ${one.trials.slice(0, 12).join(", ")}`,
+      ...Object.entries(one.params).slice(0, 12).map(([name, value]) => `${esc(name, 30)} ${esc(typeof value === "object" ? JSON.stringify(value) : num(value), 40)}`)].join("<br>");
+  }
+
+  // What a chart draws: trials, or the configurations in their place, each as its first trial with the mean as value.
+  drawn() {
+    if (!this.means || !this.configurations.length) return this.trials;
+    return this.configurations.filter((one) => one.mean !== null && this.trials[one.configuration]).map((one) => ({ ...this.trials[one.configuration], best: one.mean, means: one }));
   }
 
   get label() { return this.head.run.label; }
@@ -55,7 +73,9 @@ export class Store {
   // Parameters, the most important first; without an analysis, as declared.
   paramsByImportance() {
     const order = new Map((this.analysis?.importance || []).map(([name], i) => [name, i]));
-    return [...this.head.params].sort((a, b) => (order.get(a.name) ?? 999) - (order.get(b.name) ?? 999));
+    // What repeats differ by is no axis of their means.
+    const seed = this.means && this.configurations.length ? this.head.run.config.rules?.repeats?.parameter : undefined;
+    return this.head.params.filter((one) => one.name !== seed).sort((a, b) => (order.get(a.name) ?? 999) - (order.get(b.name) ?? 999));
   }
 
   // Every column a chart or table can show: { key, label, kind, log, values, get }.
@@ -90,12 +110,13 @@ export class Store {
   }
 
   get selecting() { return this.selection.set !== null; }
+  isDrawnSelected(t) { return t.means ? t.means.trials.some((number) => this.isSelected(number)) : this.isSelected(t.number); }
   isSelected(number) { return this.selection.set === null || this.selection.set.has(number); }
   selected() { return this.selecting ? this.trials.filter((t) => this.selection.set.has(t.number)) : []; }
 
-  toggle(number) {
-    const set = new Set(this.selection.set || []);
-    if (set.has(number)) set.delete(number); else set.add(number);
+  toggle(number, whole = false) {
+    const set = new Set(this.selection.set || []), had = set.has(number);
+    for (const one of (whole && this.configurationOf(number)?.trials) || [number]) if (had) set.delete(one); else set.add(one);
     this.select("table", set.size ? { set } : {});
   }
 }

@@ -65,6 +65,9 @@ export class Table {
       { key: "state", label: "state", get: (t) => t.state },
       { key: "best", label: store.label, get: (t) => t.best, right: true, down: best },
       ...(store.objective === "last" ? [] : [{ key: "last", label: `last ${store.metric}`, get: (t) => t.last, right: true }]),
+      ...(store.configurations.length ? [
+        { key: "configuration", label: "configuration", get: (t) => store.configurationOf(t.number)?.configuration ?? null, right: true },
+        { key: "mean", label: "its mean", get: (t) => store.configurationOf(t.number)?.mean ?? null, right: true, down: best }] : []),
       { key: "intervals", label: "intervals", get: (t) => t.intervals, right: true },
       { key: "seconds", label: "time", get: (t) => t.seconds, show: clock, right: true },
     ];

@@ -14,6 +14,18 @@ function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator, g
     + (nodes > 1 ? ` on each of ${nodes} nodes` : "") + (processes > 1 ? ` for ${processes} processes` : "");
 }
 
+// What each node of a trial over several uses of its GPUs: `gpu_percent@1` is that of node 1.
+function ofNodes(usage, t) {
+  const hosts = t.tries[t.tries.length - 1]?.[8] || [], found = new Map();
+  for (const [name, value] of Object.entries(usage || {})) {
+    const [kind, node] = name.split("@");
+    if (node !== undefined) (found.get(node) || found.set(node, {}).get(node))[kind] = value;
+  }
+  return [...found].map(([node, { gpu_percent: percent, gpu_memory_bytes: held }]) => [
+    `node ${node}${hosts[node] ? ` (${hosts[node]})` : ""}`,
+    [percent === undefined ? null : `${num(percent)} %`, held === undefined ? null : bytes(held)].filter(Boolean).join(", ")]);
+}
+
 const MOST_CHARTS = 24;
 const goesOn = (t) => t.state === "Running" || t.state === "Queued" || t.state === "Paused";
 
@@ -65,6 +77,7 @@ export class TrialPage {
           ["suggested", when(t.created)], ["began", when(t.began)], ["ended", when(t.ended)], ["training time", clock(t.seconds)], ["node", detail?.ranks?.length ? null : t.node], ["GPU", t.gpus],
           ["GPU use", usage?.gpu_percent === undefined ? null : `${num(usage.gpu_percent)} % ${now ? "now" : "on average"}`],
           ["GPU memory", usage?.gpu_memory_bytes === undefined ? null : `${bytes(usage.gpu_memory_bytes)} ${now ? "now" : "at most"}`],
+          ...ofNodes(usage, t).map(([node, used]) => [`GPUs of ${node}`, used]),
           ["reserved", reserved(run.config.trial.resources)], ["attempts", t.attempt], ...Object.entries(detail?.tags || {})])),
         el("div", { class: "card" }, el("h3", {}, "Why this configuration"), this.reason(t))),
       el("div", { class: "card" }, el("h3", {}, "Metrics"), charts), this.ofRanks(t, detail), this.places(t, detail),

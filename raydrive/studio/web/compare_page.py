@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from raydrive.api.display.text import clock, number, params_text
 from raydrive.core.errors import RunNotFoundError, show
+from raydrive.core.space.shown import yaml_text
 from raydrive.storage.run_layout import RunInfo, RunLayout, list_runs
 from raydrive.storage.run_reader import RunReader
 from raydrive.studio.data.comparison import ComparedRun, Comparison, compare
@@ -109,7 +109,7 @@ def _run_link(info: RunInfo) -> str:
 def _text(value: Any) -> str:
     if value is None:
         return "–"
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    return value if isinstance(value, str) else yaml_text(value)
 
 
 def _choice(storage: str, infos: Sequence[RunInfo]) -> Iterator[str]:

@@ -17,7 +17,8 @@ from raydrive.api.display.self_contained_html import UNPACK, as_data, csp, inlin
 
 MODULES = (
     "util.js", "store.js", "source.js", "chart.js", "metrics.js", "axiskeys.js", "parallel.js", "scatter.js",
-    "timeline.js", "table.js", "control.js", "trial.js", "insight.js", "lineage.js", "schedules.js", "app.js",
+    "repeats.js", "timeline.js", "table.js", "control.js", "trial.js", "insight.js", "lineage.js", "schedules.js",
+    "app.js",
 )  # fmt: skip
 """In order: a module comes after those it imports."""
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./[a-z]+\.js";\n', re.MULTILINE)

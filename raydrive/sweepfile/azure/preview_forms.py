@@ -12,6 +12,18 @@ _DATA = ("file", "folder", "data", "dataset", "uri")
 _MODES = {"mount": "ro_mount"}
 _RENAMED = {"algorithm": "sampling_algorithm"}
 _KINDS = {"sweep_job": "sweep"}
+_MOVED = {
+    "max_total_trials": ("limits", "max_total_trials"),
+    "max_concurrent_trials": ("limits", "max_concurrent_trials"),
+    "timeout_minutes": ("limits", "timeout"),
+    "trial.inputs": ("inputs",),
+    "trial.compute.target": ("compute",),
+    "trial.compute.instance_count": ("resources", "instance_count"),
+    "early_termination.policy_type": ("early_termination", "type"),
+}
+"""Keys that have another place today; minutes become seconds."""
+_GONE = {"early_termination.exclude_finished_jobs": "finished trials count", "trial.compute": ""}
+"""Keys that are no more, in files that have other forms of the preview; and what holds instead."""
 
 
 def with_todays_forms(root: Node, notes: list[tuple[str, str]]) -> Node:
@@ -33,7 +45,7 @@ def with_todays_forms(root: Node, notes: list[tuple[str, str]]) -> Node:
         today = _KINDS[kind.value]
         notes.append(("type", f"a name of the 2021 preview; now: type: {today}"))
         root = root.with_value(["type"], replace(kind, value=today, text=today, raw=today))
-    root = _code(root, notes)
+    root = _elsewhere(_code(root, notes), notes)
     for name, node in _inputs(root):
         found = _input(node)
         if found is not None:
@@ -50,6 +62,42 @@ def _code(root: Node, notes: list[tuple[str, str]]) -> Node:
         return root
     notes.append(("trial.code", f"a form of the 2021 preview; now: code: {inner.value}"))
     return root.with_value(["trial", "code"], inner)
+
+
+def _elsewhere(root: Node, notes: list[tuple[str, str]]) -> Node:
+    """Keys at the top or under ``trial`` that have their own place today."""
+    for old, new in _MOVED.items():
+        node = root.get(old)
+        if node is None:
+            continue
+        if root.get(".".join(new)) is not None:  # such as by --set
+            root = _without(root, old)
+            notes.append((".".join(new), f"{old} of the 2021 preview is not looked at: {'.'.join(new)} is there"))
+            continue
+        today = node
+        if old == "timeout_minutes" and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+            seconds = node.value * 60
+            today = replace(node, value=seconds, text=str(seconds), raw=str(seconds))
+        root = _without(root, old).with_value(new, today)
+        notes.append((".".join(new), f"{old} is the name of the 2021 preview; now: {'.'.join(new)}"))
+    for old, instead in _GONE.items():
+        node = root.get(old)
+        if node is None or not notes or (not instead and node.value != {}):
+            continue
+        root = _without(root, old)
+        if instead:
+            notes.append((old.partition(".")[0], f"{old} is a key of the 2021 preview; not looked at: {instead}"))
+    return root
+
+
+def _without(root: Node, where: str) -> Node:
+    """A tree without a key."""
+    above, _, key = where.rpartition(".")
+    node = root.get(above) if above else root
+    if node is None or not isinstance(node.value, dict):
+        return root
+    kept = replace(node, value={name: item for name, item in node.value.items() if name != key})
+    return root.with_value(above.split("."), kept) if above else kept
 
 
 def _inputs(root: Node) -> Iterator[tuple[str, Node]]:

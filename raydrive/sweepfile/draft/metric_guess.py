@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from raydrive.core.reports.printed_pairs import PrintedPair, pairs_of
+from raydrive.core.reports.printed_pairs import PrintedPair, PrintedPairs, pairs_of
 
 SMALL_IS_GOOD = re.compile(r"(?i)loss|error|err\b|rmse|mse|mae|mape|perplexity|ppl|deviance|nll|divergence|latency")
 OF_VALIDATION = re.compile(r"(?i)val|valid|test|eval|dev|holdout|cv")
@@ -59,7 +59,7 @@ def printed_metric(output: str, wanted: str = "") -> MetricGuess | None:
         wanted: The metric's name, where it is known.
     """
     pairs = pairs_of(output.splitlines())
-    names = pairs.names()
+    names = printed_names(pairs)
     if not names and not wanted:
         return None
     best = wanted or _best(names)
@@ -69,6 +69,22 @@ def printed_metric(output: str, wanted: str = "") -> MetricGuess | None:
     times = f"{pair.lines} line{'s' * (pair.lines != 1)}"
     found = f"the script printed it in {times}: {', '.join(pair.values)}{', ...' * (pair.lines > len(pair.values))}"
     return MetricGuess(best, goal_of(best), pair.pattern, not pair.pattern, found, _others(best, names))
+
+
+def printed_names(pairs: PrintedPairs) -> list[str]:
+    """Returns the names under which a script printed what may be its metric, as ``format: auto`` finds them.
+
+    Args:
+        pairs: What it printed.
+    """
+    plain = pairs.unsigned_names()
+    names = [*pairs.names(), *filter(_is_metric, plain), *filter(_is_metric, pairs.sentence_words())]
+    # What no one calls a metric is one if its value changes from line to line.
+    return list(dict.fromkeys(names)) or [name for name, values in plain.items() if values > 1]
+
+
+def _is_metric(name: str) -> bool:
+    return bool(SMALL_IS_GOOD.search(name) or SCORES.search(name))
 
 
 def _best(names: Sequence[str]) -> str:

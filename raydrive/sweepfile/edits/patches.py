@@ -21,6 +21,7 @@ from raydrive.core.json_values import decoded, json_of
 from raydrive.core.search.sampling_names import sampling_of
 from raydrive.core.search.sampling_record import sampling_record
 from raydrive.core.space.search_space import parse_space
+from raydrive.core.space.shown import in_a_sweep_file, yaml_text
 from raydrive.core.user_requests.fixed import LIMITS, RULES, TRIAL, refusal
 from raydrive.settings.keys import OwnKeys
 from raydrive.settings.nearest import RunPlace
@@ -94,7 +95,9 @@ def _refused_setting(config: RunConfig, key: str, setting: str) -> Problem | Non
     if expression is not None and bound in ("min_value", "max_value") and expression.kind in _LOGARITHMS:
         example = "{type: log_range, min_value: 0.001, max_value: 0.1}"
         fix = f"Write: --set 'search_space.{name}={example}'"
-        allowed = f"the whole expression: {expression!r} is recorded with logarithms as its bounds"
+        allowed = (
+            f"the whole expression: {yaml_text(in_a_sweep_file(expression))} is recorded with logarithms as its bounds"
+        )
         return Problem(key, setting.partition("=")[2], allowed, fix, f"--set {key}")
     return _fixed(key, setting)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from raydrive.api.display.console import events, last_words
+from raydrive.api.display.console import Seen, events, last_words
 from raydrive.api.display.live_view import LiveView
 from raydrive.api.display.text import clock, one_line, params_text
 from raydrive.api.run import HyperDriveRun
@@ -217,6 +217,23 @@ def test_events_tell_the_past_with_its_times(tmp_path: Path) -> None:
     ends = [line for line in lines if " Completed: best" in line or " Failed: best" in line]
     assert [line.split()[0] for line in ends] == ["10.0s", "11.0s", "12.0s", "13.0s"]
     assert lines[1].split()[0] == "1.0s"
+
+
+def test_a_run_that_continues_has_one_line_of_what_was_recorded_before(tmp_path: Path) -> None:
+    run = recorded(tmp_path, many({"lr": 0.5}, 4, 0, 0), trials=4)
+    state, before, *others = events(run.reader, Seen(run.reader))
+    assert state.endswith(f"run {run.id}: Completed")
+    assert before.split("  ")[-1].startswith("recorded before: 4 trials (")
+    assert "; best so far: " in before
+    assert others == []
+
+
+def test_what_a_continued_run_does_next_has_its_lines(tmp_path: Path) -> None:
+    facts = many({"lr": 0.5}, 4, 0, 0)
+    first, whole = recorded(tmp_path / "first", facts[:-1], trials=4), recorded(tmp_path / "whole", facts, trials=4)
+    new = [line for line in events(whole.reader, Seen(first.reader)) if " trial " in line]
+    assert len(new) == 1
+    assert "trial 3 " in new[0]
 
 
 def test_a_trial_has_started_when_its_process_began(tmp_path: Path) -> None:

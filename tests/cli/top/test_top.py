@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from raydrive.cli.top.curve import plot
 from raydrive.cli.top.run_screen import AskScreen, RunScreen
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.run_rules import RunRules
-from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.records import Began, Ended, Fact, Reported, Started, Suggested, dump
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
@@ -41,14 +42,14 @@ SIZE = (130, 40)
 class Recording:
     """A run folder that goes on: what is told is judged and written, as a driver does."""
 
-    def __init__(self, storage: Path) -> None:
+    def __init__(self, storage: Path, gpus: float = 0) -> None:
         self.layout = RunLayout.create(str(storage), "first", RUN_ID)
         config = RunConfig(
             experiment="first",
             metric=Metric(name="accuracy", goal=PrimaryMetricGoal.MAXIMIZE),
             sampling=RandomParameterSampling({"lr": uniform(0, 1)}),
             limits=Limits(max_total_runs=9, max_concurrent_runs=3),
-            trial=TrialSpec(kind="command", command="python train.py"),
+            trial=TrialSpec(kind="command", command="python train.py", resources=Resources(gpus=gpus)),
             seed=0,
             rules=RunRules.of({"finish_when": {"target": 0.97}}),
         )
@@ -130,6 +131,22 @@ def test_a_run_with_its_trials_curve_log_and_rules(recording: Recording, tmp_pat
         await until(pilot, lambda: [row[0] for row in cells(pilot)] == ["0", "1", "2"] and cells(pilot)[2][2] == "0.3")
 
     driven(TopApp(Workspace(str(tmp_path)), HyperDriveRun(recording.layout)), steps)
+
+
+def test_what_trials_use_of_their_gpus(tmp_path: Path) -> None:
+    made = Recording(tmp_path, gpus=1)
+    made.tell(Started(1000.0, 1))
+    made.begin(0, 0.1)
+    made.begin(1, 0.2)
+    made.tell(Ended(1010.0, 0, 1, 0, usage={"gpu_percent": 41.0, "gpu_memory_bytes": 2e9}))
+    live = {"1": {"gpu_percent": 83.4, "gpu_memory_bytes": 3.21e9}}
+    made.layout.write_driver(dump_heartbeat({"state": "Running", "at": time.time(), "epoch": 1, "gpu_use": live}))
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen) and len(cells(pilot)) == 2)
+        await until(pilot, lambda: [row[6:8] for row in cells(pilot)] == [["83", "3.21"], ["41", "2.00"]])
+
+    driven(TopApp(Workspace(str(tmp_path)), HyperDriveRun(made.layout)), steps)
 
 
 def test_the_list_of_runs_opens_one_and_comes_back(recording: Recording, tmp_path: Path) -> None:

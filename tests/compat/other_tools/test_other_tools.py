@@ -137,6 +137,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def wanted(here: Path, text: str) -> str:
+    """The converted file."""
+    (here / "theirs.yaml").write_text(text)
+    written: str = wanted_from(Path("theirs.yaml"), "", here)[0]
+    return written
+
+
 def carried(here: Path, text: str) -> tuple[Any, str]:
     """The configuration that the converted file loads as, and the sentences about it."""
     (here / "theirs.yaml").write_text(text)
@@ -187,10 +194,65 @@ def test_wandb(here: Path) -> None:
     assert type(config.sampling).__name__ == "BayesianParameterSampling"
     assert (config.metric.name, config.metric.goal.value) == ("val_loss", "minimize")
     assert (config.experiment, config.display_name, config.limits.max_total_runs) == ("my-project", "nightly", 100)
-    assert config.policy.delay_evaluation == 3
+    assert (config.policy.min_intervals, config.policy.reduction_factor, config.policy.mode) == (3, 3, "stop")
     assert "probabilities" in report
     assert "no run_cap" in report
     assert "wandb.log" in report
+
+
+def told(submission: Any) -> dict[str, Any]:
+    """What the tracker's module of a trial is told."""
+    found: dict[str, Any] = json.loads(submission.config.trial.environment_variables["RAYDRIVE_TRACKER_PARAMETERS"])
+    return found
+
+
+def test_nested_parameters_of_wandb_are_in_its_configuration(here: Path) -> None:
+    submission, report = carried(
+        here,
+        "program: train.py\nmethod: random\nmetric: {name: acc, goal: maximize, target: 0.9}\nrun_cap: 4\nparameters:\n"
+        "  optimizer:\n    parameters:\n      lr: {min: 0.1, max: 0.5}\n      name: {value: sgd}\n"
+        "  data.batch: {values: [8, 16]}\n  epochs: {value: 2}\n",
+    )
+    config = submission.config
+    assert set(expressions(submission)) == {"optimizer_lr", "data_batch"}
+    assert config.trial.command == "python train.py --data.batch=${{search_space.data_batch}} --epochs=2"
+    assert told(submission) == {
+        "names": {"optimizer_lr": ["optimizer", "lr"], "data_batch": ["data.batch"]},
+        "constants": [[["optimizer", "name"], "sgd"]],
+    }
+    assert list(config.trial.unused_ok) == ["optimizer_lr"]
+    assert config.rules.finish_when.target == 0.9
+    assert "Nested parameters are in wandb.config alone" in report
+
+
+def test_a_command_of_wandb_without_arguments(here: Path) -> None:
+    (here / "train.py").write_text("import wandb\n")
+    submission, _ = carried(
+        here,
+        "program: train.py\nmethod: grid\nmetric: {name: a}\ncommand: [python, '${program}']\n"
+        "parameters: {lr: {values: [1, 2]}, epochs: {value: 2}}\n",
+    )
+    assert submission.config.trial.command == "python train.py"
+    assert told(submission) == {"constants": [[["epochs"], 2]]}
+    assert list(submission.config.trial.unused_ok) == ["lr"]
+
+
+@pytest.mark.parametrize(
+    ("hyperband", "first", "factor"),
+    [("min_iter: 4, eta: 2", 4, 2), ("max_iter: 27, s: 2, eta: 3", 3, 3), ("max_iter: 27, s: 2", 3, 3)],
+)
+def test_the_brackets_of_wandbs_hyperband(here: Path, hyperband: str, first: int, factor: int) -> None:
+    text = WANDB.replace("hyperband, min_iter: 3", f"hyperband, {hyperband}")
+    submission, _ = carried(here, text)
+    assert (submission.config.policy.min_intervals, submission.config.policy.reduction_factor) == (first, factor)
+
+
+def test_a_job_of_wandb_launch_is_told(here: Path) -> None:
+    (here / "theirs.yaml").write_text(
+        "job: a/b:latest\nmetric: {name: x}\nscheduler: {num_workers: 2}\nparameters: {lr: {min: 0, max: 1}}\n"
+    )
+    with pytest.raises(ConfigError, match="only W&B has the jobs of W&B Launch"):
+        wanted_from(Path("theirs.yaml"), "", here)
 
 
 def test_wandb_flags_words_and_the_command(here: Path) -> None:
@@ -206,13 +268,12 @@ def test_wandb_flags_words_and_the_command(here: Path) -> None:
 
 def test_everything_wrong_with_a_file_is_told_at_once(here: Path) -> None:
     (here / "theirs.yaml").write_text(
-        "method: magic\nmetric: {goal: minimize}\nparameters:\n"
-        "  a: {parameters: {b: {value: 1}}}\n  c: {distribution: beta}\n"
+        "method: magic\nmetric: {goal: minimize}\nparameters:\n  a: {parameters: 3}\n  c: {distribution: beta}\n"
     )
     with pytest.raises(ConfigError) as failure:
         wanted_from(Path("theirs.yaml"), "", here)
     wrong = {problem.where for problem in failure.value.problems}
-    assert wrong == {"method", "metric.name", "parameters.a", "parameters.c.distribution", "program"}
+    assert wrong == {"method", "metric.name", "parameters.a.parameters", "parameters.c.distribution", "program"}
 
 
 def test_katib(here: Path) -> None:
@@ -232,6 +293,57 @@ def test_katib(here: Path) -> None:
     assert config.trial.metrics is not None
     assert "example/mnist is not used" in report
     assert "min_trials_required: not carried over" in report
+
+
+@pytest.mark.parametrize(
+    ("space", "expected"),
+    [
+        ("int, feasibleSpace: {min: '32', max: '64', distribution: logUniform}", {"type": "log_int", "min_value": 32}),
+        ("double, feasibleSpace: {min: '1', max: '3', distribution: normal}", {"type": "normal", "mu": 2.0}),
+        ("double, feasibleSpace: {min: '1', max: '4', step: '0.5', distribution: logNormal}", {"type": "qlognormal"}),
+        ("int, feasibleSpace: {min: '10', max: '40', step: '10'}", {"type": "quniform", "q": 10}),
+        ("int, feasibleSpace: {min: '1', max: '7', step: '2'}", {"type": "choice", "values": [1, 3, 5, 7]}),
+    ],
+)
+def test_distributions_of_katib(here: Path, space: str, expected: dict[str, Any]) -> None:
+    given = 'int, feasibleSpace: {min: "1", max: "3"}'
+    submission, _ = carried(here, KATIB.replace(given, space))
+    found = expressions(submission)["layers"]
+    assert {key: found[key] for key in expected} == expected
+
+
+def test_hyperband_of_katib(here: Path) -> None:
+    settings = "[{name: resource_name, value: layers}, {name: r_l, value: '9'}, {name: eta, value: '3'}]"
+    algorithm = f"algorithmName: hyperband, algorithmSettings: {settings}"
+    early = KATIB[KATIB.index("  earlyStopping") : KATIB.index("  parallelTrialCount")]
+    submission, _ = carried(here, KATIB.replace("algorithmName: tpe", algorithm).replace(early, ""))
+    assert expressions(submission)["layers"]["values"] == [9]
+    assert (submission.config.policy.max_intervals, submission.config.policy.mode) == (9, "stop")
+    assert submission.config.rules.finish_when.target == 0.99
+
+
+def test_what_katib_says_of_the_trial(here: Path) -> None:
+    names = (
+        "      - {name: trial, reference: '${trialSpec.Name}'}\n      - {name: kind, reference: '${trialSpec.Kind}'}\n"
+    )
+    text = KATIB.replace("    trialSpec:", names + "    trialSpec:")
+    text = text.replace('value: "1"}]', 'value: "${trialParameters.trial}-${trialParameters.kind}"}]')
+    submission, report = carried(here, text)
+    assert submission.config.trial.command.startswith("SEED=$RAYDRIVE_TRIAL_ID- python3 train.py ")
+    assert "kind: empty; only Kubernetes has them" in report
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("kind: Job", "kind: Workflow"), "trialSpec.kind: found 'Workflow'"),
+        (("                command:", "                args:"), "a container with arguments alone"),
+    ],
+)
+def test_trials_of_katib_that_have_no_command(here: Path, change: tuple[str, str], expected: str) -> None:
+    (here / "theirs.yaml").write_text(KATIB.replace(*change))
+    with pytest.raises(ConfigError, match=expected):
+        wanted_from(Path("theirs.yaml"), "", here)
 
 
 def test_pods_of_katib_are_nodes_of_a_trial(here: Path) -> None:
@@ -326,14 +438,51 @@ def test_nni(here: Path) -> None:
     assert "get_next_parameter() returns the hyperparameters" in report
 
 
+def test_other_spellings_of_nni(here: Path) -> None:
+    python = NNI
+    for ours, theirs in (
+        ("searchSpace", "search_space"), ("trialCommand", "trial_command"), ("maxTrialNumber", "max_trial_number"),
+        ("trialConcurrency", "trial_concurrency"), ("trialCodeDirectory", "trial_code_directory"),
+        ("classArgs", "class_args"), ("maxExperimentDuration", "max_experiment_duration"),
+    ):  # fmt: skip
+        python = python.replace(ours, theirs)
+    assert carried(here, python.replace("mode: maximize", "mode: minimize"))[0].config.metric.goal.value == "minimize"
+    assert wanted(here, python) == wanted(here, NNI)
+    (here / "space.json").write_text('{"lr": {"_type": "uniform", "_value": [0, 1]}}')
+    submission, _ = carried(
+        here,
+        "authorName: a\nexperimentName: b\ntrialConcurrency: 1\nmaxTrialNum: 5\nsearchSpacePath: space.json\n"
+        "tuner: {builtinTunerName: TPE}\ntrial: {command: python3 model.py, codeDir: code, gpuNum: 0}\n",
+    )
+    assert submission.config.limits.max_total_runs == 5
+    assert submission.config.trial.command == "python3 model.py"
+
+
+def test_a_nested_search_space_of_nni(here: Path) -> None:
+    nested = "  layer: {_type: choice, _value: [{_name: none}, {_name: conv, size: {_type: choice, _value: [1, 2]}}]}\n"
+    submission, _ = carried(here, NNI.replace("  batch:", nested + "  batch:"))
+    assert told(submission) == {"nested": ["layer"]}
+    options = expressions(submission)["layer"]["values"]
+    assert [next(iter(option)) for option in options] == ["none", "conv"]
+    assert options[1]["conv"]["size"]["values"] == [1, 2]
+
+
+def test_an_experiment_of_nni_without_a_search_space(here: Path) -> None:
+    (here / "theirs.yaml").write_text(NNI.replace(NNI[: NNI.index("trialCommand")], "searchSpace: {}\n"))
+    with pytest.raises(ConfigError, match="annotations of a script, are not read"):
+        wanted_from(Path("theirs.yaml"), "", here)
+
+
 def test_an_advisor_of_nni(here: Path) -> None:
     advisor = "advisor: {name: Hyperband, classArgs: {optimize_mode: minimize, R: 81}}"
     lines = [line for line in NNI.splitlines() if not line.startswith(("tuner", "assessor"))]
     submission, report = carried(here, "\n".join([*lines, advisor, ""]))
     assert expressions(submission)["TRIAL_BUDGET"]["values"] == [81]
     assert submission.config.metric.goal.value == "minimize"
-    assert type(submission.config.policy).__name__ == "MedianStoppingPolicy"
+    assert submission.config.policy.max_intervals == 81
+    assert type(submission.config.sampling).__name__ == "RandomParameterSampling"
     assert "advisor Hyperband" in report
+    assert "tuner" not in report
 
 
 def test_hydra_with_several_objectives(here: Path) -> None:
@@ -448,3 +597,48 @@ def test_a_script_that_asks_determined_has_no_arguments(here: Path) -> None:
     assert set(trial.unused_ok) == set(expressions(submission))
     assert "Trials find a module determined" in report
     assert "max_length: not carried over" not in report
+
+
+def test_words_of_a_command_of_wandb_are_kept_from_the_shell(here: Path) -> None:
+    (here / "configs").mkdir()
+    (here / "sub").mkdir()
+    (here / "sub" / "run.py").write_text("")
+    (here / "configs" / "theirs.yaml").write_text(
+        "program: sub/run.py\nmethod: grid\nmetric: {name: a}\nparameters: {sizes: {values: [[1, 2], [3]]}}\n"
+        "command: [python, '${program}', 'a b', 'dir=${now:%Y}', 'x-${envvar:HOME}/y', '${args_no_hyphens}']\n"
+    )
+    written, _ = wanted_from(Path("configs/theirs.yaml"), "", here)
+    submission = load_sweep(here / "sweep.yml", text=written).submission
+    assert submission.source_directory == here
+    assert submission.config.trial.command == (
+        "python sub/run.py 'a b' 'dir=${now:%Y}' x-\"${HOME}\"/y sizes=${{search_space.sizes}}"
+    )
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_configuration_of_a_group_of_hydra(here: Path, known: bool) -> None:
+    for folder in ("src", "conf/search"):
+        (here / folder).mkdir(parents=True)
+    main = (
+        "import hydra\n@hydra.main(version_base='1.3', config_path='../conf', config_name='{}.yaml')\ndef f(cfg): ...\n"
+    )
+    (here / "src" / "evaluate.py").write_text(main.format("evaluate"))
+    (here / "src" / "train.py").write_text(main.format("train"))
+    for name in ("train", "evaluate"):
+        (here / "conf" / f"{name}.yaml").write_text("defaults:\n  - search: null\n" if known else "defaults: []\n")
+    (here / "conf" / "search" / "theirs.yaml").write_text(
+        "# @package _global_\nhydra:\n  mode: MULTIRUN\n  sweeper:\n"
+        "    optuna_config: {n_trials: 5, direction: maximize}\n"
+        "    params:\n      model.dims: {type: categorical, choices: [[8, 4], [16]]}\n"
+        "      lr: {type: float, low: 1e-4, high: 0.1, log: true}\n      n: {type: int, low: 2, high: 8, step: 2}\n"
+    )
+    written, _ = wanted_from(Path("conf/search/theirs.yaml"), "", here)
+    submission = load_sweep(here / "sweep.yml", text=written).submission
+    command = submission.config.trial.command
+    assert command.startswith(f"python src/train.py {'' if known else '+'}search=theirs model.dims=")
+    assert " hydra.mode=RUN " in command
+    assert submission.source_directory == here
+    space = expressions(submission)
+    assert space["model_dims"]["values"] == [[8, 4], [16]]
+    assert (space["lr"]["type"], space["n"]["type"], space["n"]["q"]) == ("loguniform", "quniform", 2)
+    assert submission.config.limits.max_total_runs == 5

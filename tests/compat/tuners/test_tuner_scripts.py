@@ -96,14 +96,15 @@ def objective(trial):
 if __name__ == "__main__":
     study = optuna.create_study(direction="maximize", pruner=optuna.pruners.HyperbandPruner(min_resource=1))
     study.enqueue_trial({"x": 0.5, "kind": "b", "layers": 2, "width0": 0.1, "width1": 0.2})
-    study.optimize(objective, n_trials=4, n_jobs=2, timeout=100)
+    study.optimize(objective, n_trials=3, n_jobs=2, timeout=900)
     print("STUDY", len(study.get_trials(states=[optuna.trial.TrialState.COMPLETE])), study.best_value)
     best = study.best_trial
-    x = best.params["x"]
+    x = best.params["x"]  # x ** 2 is not always x * x: the last bit of pow differs once in 1,100 values
     assert best.value == x * x and best.user_attrs["note"] == best.params["kind"], (best.value, best)
     first = len(study.trials)
-    study.optimize(objective, n_trials=2)
-    print("AGAIN", len(study.trials) - first)
+    print("FIRST", study.trials[0].params["x"], [trial.state.name for trial in study.trials].count("WAITING"), first)
+    study.optimize(objective, n_trials=1)
+    print("AGAIN", len(study.trials) - first, study.trials[-1].params["x"] != 0.5)
 """
 
 
@@ -113,7 +114,7 @@ def raydrive(folder: Path, *words: str, code: int = 0) -> str:
     env = {name: text for name, text in os.environ.items() if not name.startswith("RAY")}
     env |= {"RAYDRIVE_STORAGE": str(folder / "runs"), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
-        [sys.executable, "-c", main, *words], cwd=folder, env=env, text=True, capture_output=True, timeout=250
+        [sys.executable, "-c", main, *words], cwd=folder, env=env, text=True, capture_output=True, timeout=800
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -185,6 +186,15 @@ def test_a_population_of_ray_tune_is_converted(tmp_path: Path) -> None:
     assert sweep["search_space"]["lr"]["type"] == "uniform"
     assert (sweep["limits"]["max_total_trials"], sweep["objective"]["goal"]) == (4, "maximize")
     assert "members begin with values of its mutations" in report
+    sweep, _ = converted(
+        tmp_path,
+        "from ray import tune\nfrom ray.tune.schedulers.pb2 import PB2\n"
+        "pb2 = PB2(perturbation_interval=2, hyperparam_bounds={'lr': [0.1, 1.0]})\n"
+        "tuner = tune.Tuner(lambda config: None, param_space={'lr': 0.5}, tune_config=tune.TuneConfig("
+        "metric='acc', mode='max', scheduler=pb2, num_samples=4))\ntuner.fit()\n",
+    )
+    assert sweep["raydrive"]["population"]["model"] == {"type": "pb2", "parameters": ["lr"]}
+    assert sweep["search_space"]["lr"] == {"type": "uniform", "min_value": 0.1, "max_value": 1.0}
 
 
 def test_a_script_of_optuna_is_converted(tmp_path: Path) -> None:
@@ -194,7 +204,7 @@ def test_a_script_of_optuna_is_converted(tmp_path: Path) -> None:
     assert (space["x"]["min_value"], space["kind"]["values"]) == (-1, ["a", "b"])
     assert math.exp(space["width1"]["min_value"]) == pytest.approx(1e-3, rel=1e-12)
     assert sweep["objective"] == {"goal": "maximize", "primary_metric": "value", "value": "last"}
-    assert sweep["limits"] == {"max_total_trials": 4, "timeout": 100, "max_concurrent_trials": 2}
+    assert sweep["limits"] == {"max_total_trials": 3, "timeout": 900, "max_concurrent_trials": 2}
     assert sweep["early_termination"]["mode"] == "stop"
     assert sweep["raydrive"]["points"] == [{"x": 0.5, "kind": "b", "layers": 2, "width0": 0.1, "width1": 0.2}]
     assert "found by beginning the objective a few times" in report
@@ -263,9 +273,37 @@ def test_a_trial_of_optuna_reports_and_returns(run_script: RunScript, tmp_path: 
     assert (about["state"], about["user_attrs"], about["params"]["lr"]) == ("COMPLETE", {"note": "a"}, 0.1)
 
 
+def test_a_trial_of_a_notebook_runs_its_cells_up_to_the_tuner(run_script: RunScript, tmp_path: Path) -> None:
+    cells = [
+        "%matplotlib inline\n!pip install nothing\nfrom ray import tune",
+        "def train(config):\n    return {'loss': 2 * config['lr']}\ndisplay(train, raw=True)",
+        "get_ipython().run_line_magic('time', '')\n"
+        "tune.Tuner(train, param_space={'lr': tune.uniform(0, 1)}).fit()\nraise SystemExit('behind the tuner')",
+    ]
+    notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in cells]}
+    (tmp_path / "train.ipynb").write_text(json.dumps(notebook))
+    done = run_script(Path(in_trial.__file__), "0", str(tmp_path / "train.ipynb"))
+    assert done.metrics == {"loss": [0.2], "completed": [1]}
+
+
+def test_a_study_that_a_storage_has_already_is_no_error_in_a_trial(run_script: RunScript, tmp_path: Path) -> None:
+    train = tmp_path / "train.py"
+    stored = f"'sqlite:///{tmp_path}/own.db'"
+    train.write_text(
+        "import optuna\nfrom optuna.study import create_study\n"
+        f"study = create_study(study_name='own', storage={stored}, direction='maximize')\n"
+        f"again = optuna.load_study(study_name='gone', storage={stored})\n"
+        "again.optimize(lambda trial: trial.suggest_float('lr', 0.1, 1.0, log=True), n_trials=1)\n"
+    )
+    lowest = {"lr": math.exp(math.log(0.1))}
+    for _ in range(2):
+        assert run_script(Path(in_trial.__file__), "0", str(train), params=lowest).metrics["value"] == [0.1]
+
+
 @pytest.mark.ray
 def test_a_script_of_ray_tune_runs_whole(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(TUNE)
+    used = TUNE.replace("begin = 0", "begin = ray.get(ray.put(0))")  # in a trial Ray connects when it is used
+    (tmp_path / "train.py").write_text(used.replace("parser = ", "import ray\nray.init()\nparser = ", 1))
     output = raydrive(tmp_path, "run-script", "train.py", "--samples", "3")
     best = next(line for line in output.splitlines() if line.startswith("BEST")).split()
     assert float(best[2]) == pytest.approx(float(best[1]) * (float(best[3]) + 1))
@@ -273,8 +311,10 @@ def test_a_script_of_ray_tune_runs_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(900)  # two runs, each of which begins the objective and imports what a sampler needs
 def test_a_script_of_optuna_runs_whole_and_tunes_again(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(OPTUNA)
     output = raydrive(tmp_path, "run-script", "train.py")
     assert "STUDY" in output
-    assert "AGAIN 2" in output
+    assert "FIRST 0.5 0 3" in output, "the trial of enqueue_trial is the first one, and none waits"
+    assert "AGAIN 1 True" in output, "the second call does not begin with that point again"

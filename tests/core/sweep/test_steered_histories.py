@@ -25,6 +25,7 @@ from raydrive.core import records
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.early_stopping.policy_record import policy_record
+from raydrive.core.early_stopping.retention import needs_of
 from raydrive.core.records import Close, Ended, Launch, Started, Ticked
 from raydrive.core.search.grid_search import GridParameterSampling
 from raydrive.core.search.random_search import RandomParameterSampling
@@ -183,6 +184,30 @@ def test_a_lean_judge_folds_anew_where_an_edit_asks_for_more_and_goes_on_the_sam
     if live.outgrown:
         live = Sweep.replay(run[0], entries, run[1])
     assert told(live) == told(history.sweep)
+
+
+@given(runs(), tapes)
+def test_a_driver_forgets_again_after_each_edit_and_retry_and_goes_on_the_same(run: Given, tape: list[int]) -> None:
+    history, live, read = SteeredHistory(run), Sweep(*run, lean=True), 0
+    entries: list[Any] = []
+    for number in tape:
+        history.step(number)
+        for line in history.memory.lines[read:]:
+            fact, decisions = records.load(line)
+            asks = isinstance(fact, Edited | Retried)
+            if asks and live.curves.dropped:  # as a driver does: the judge of this fact knows everything
+                live = Sweep.replay(run[0], entries, run[1])
+            assert live.accepts(fact)
+            assert live.handle(fact) == decisions
+            entries.append((fact, decisions))
+            if asks:
+                live.shed()
+        read = len(history.memory.lines)
+    assert told(live) == told(history.sweep)
+    closed = {trial.number for trial in live.trials if not trial.open and live.curves.length(trial.number)}
+    needs = needs_of(live.config.policy, live.config.sampling, live.config.rules.population)
+    if needs is not None and any(isinstance(fact, Edited | Retried) for fact, _ in entries):
+        assert all(live.curves.values_dropped(number) for number in closed), "and keeps no values of what has ended"
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def space_of(**expressions: Any) -> dict[str, Any]:
         ),
         (
             {"do": "add", "points": [{"params": {"lr": 7, "units": 8}}]},
-            "point.lr: found 7; allowed: a value of uniform(0, 1). To try it, widen the space first: raydrive edit RUN",
+            "point.lr: found 7; allowed: a number from 0 to 1. To try it, widen the space first: raydrive edit RUN",
         ),
         (
             {"do": "add", "points": [{"params": {"lr": 0.5, "unit": 8, "units": 8}}]},

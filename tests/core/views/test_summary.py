@@ -107,6 +107,7 @@ def test_a_row_tells_of_one_trial() -> None:
         "gpus": "0",
         "gpu_percent": None,
         "gpu_memory_bytes": None,
+        "gpu_nodes": [],
         "losses": 0,
         "nodes": [],
         "notes": [],

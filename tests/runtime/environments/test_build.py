@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -92,3 +94,30 @@ def test_variables_of_the_trials_tell_the_tool_where_packages_are(tmp_path: Path
     variables = {"UV_FIND_LINKS": str(wheels), "UV_NO_INDEX": "1", "PATH": "/nowhere"}
     python = built_python(uv("smallest==1.0"), variables, cache=tmp_path / "cache")
     assert version_in(python) == "1.0"
+
+
+OLD_CONDA = """#!/bin/sh
+[ "$CONDA_ALWAYS_YES$1$2" = 1envcreate ] || exit 3
+shift 2
+while [ $# -gt 0 ]; do
+  case $1 in
+    --quiet) shift ;;
+    --prefix) prefix=$2; shift 2 ;;
+    --file) file=$2; shift 2 ;;
+    *) echo "conda-env: error: unrecognized arguments: $1" >&2; exit 2 ;;
+  esac
+done
+mkdir -p "$prefix/bin" && cp "$file" "$prefix/file.yml" && ln -s "$PYTHON" "$prefix/bin/python"
+"""
+"""Takes the arguments that `conda env create` had before 23.7, and no others."""
+
+
+def test_an_old_conda_gets_no_argument_that_it_does_not_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "conda").write_text(OLD_CONDA)
+    (tmp_path / "conda").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("PYTHON", sys.executable)
+    wanted = TrialEnvironment(tool="conda", conda_file='{"dependencies": ["numpy"]}')
+    python = built_python(wanted, cache=tmp_path / "cache")
+    assert Path(python).exists()
+    assert json.loads(Path(python).parents[1].joinpath("file.yml").read_text()) == {"dependencies": ["numpy"]}

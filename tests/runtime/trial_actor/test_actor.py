@@ -342,6 +342,21 @@ def test_the_link_to_a_trial_is_in_memory_where_that_is_possible_and_goes_with_t
     assert [path.read_text() for path in outputs] == ["0", "1", "2"]
 
 
+def test_a_script_for_an_older_library_is_told_which_and_the_way_out(tmp_path: Path) -> None:
+    layout, config = a_run(tmp_path, print)
+    prepared = TrialFiles(layout.uri, config).prepare(0, 1)
+    prepared.log.write_text(
+        "AttributeError: module 'numpy' has no attribute 'int'.\n`np.int` was an alias.\nhttps://x\n"
+    )
+    why = why_ended(Exit(code=1), prepared)
+    assert why.startswith(
+        "AttributeError: module 'numpy' has no attribute 'int'. The script is written for numpy before"
+    )
+    assert "raydrive.environments" in why
+    assert "raydrive.python" in prepared.log.read_text()
+    prepared.clean()
+
+
 @pytest.mark.parametrize(
     ("exit_", "why"),
     [

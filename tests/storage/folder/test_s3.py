@@ -17,6 +17,7 @@ import pytest
 from raydrive.api.config import HyperDriveConfig
 from raydrive.api.run import HyperDriveRun
 from raydrive.api.submit.warm_start import copy_warm_start, plan_warm_start
+from raydrive.cli.app import run as main
 from raydrive.context import Run
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
@@ -26,7 +27,7 @@ from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.warm_start_data import dump, load
 from raydrive.runtime.inline import run_inline
 from raydrive.runtime.trial_actor.files.checkpoint_publisher import recover
-from raydrive.storage.check_storage import check_usable
+from raydrive.storage.check_storage import check_usable, is_there
 from raydrive.storage.code_snapshot import store_code, unpack_code
 from raydrive.storage.folder import arrow
 from raydrive.storage.folder.base import Folder
@@ -65,6 +66,15 @@ class TestJournal(JournalContract):
     @pytest.fixture
     def folder(self, s3: Folder) -> Folder:
         return s3.child("journal")
+
+
+def test_a_bucket_without_runs_is_there_and_a_wrong_name_is_not(s3: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    assert is_there(s3)
+    assert main(["list", "--storage", "s3://bucket/no-runs"]) == 0
+    assert "No runs in s3://bucket/no-runs" in capfd.readouterr().err
+    assert main(["list", "--storage", "s3://buket/runs"]) == 2
+    told = "--storage: found 's3://buket/runs', which does not exist; allowed: a bucket that exists. Check the name."
+    assert told in capfd.readouterr().err
 
 
 def test_folders(s3: Folder, tmp_path: Path) -> None:

@@ -274,7 +274,8 @@ def test_what_a_trial_uses_of_its_gpus_is_in_the_table_and_on_its_page(report: W
         """() => {
             const { store } = raydrive, trial = store.trials[34];
             Object.assign(trial, { before: trial.state, state: "Running" });
-            store.head.run.gpu_use = { 34: { gpu_percent: 88, gpu_memory_bytes: 31.2e9 } };
+            const nodes = { "gpu_percent@0": 99, "gpu_percent@1": 77, "gpu_memory_bytes@1": 31.2e9 };
+            store.head.run.gpu_use = { 34: { gpu_percent: 88, gpu_memory_bytes: 31.2e9, ...nodes } };
             store.trials[6].usage = { gpu_percent: 41 };
             store.tell("data");
         }"""
@@ -285,7 +286,10 @@ def test_what_a_trial_uses_of_its_gpus_is_in_the_table_and_on_its_page(report: W
     assert text.size(31_200_000_000) in cells
     page.evaluate("location.hash = '#/trial/34'")
     page.wait_for_function("document.body.innerText.includes('88 % now')")
-    assert f"{text.size(31_200_000_000)} now" in page.locator("body").inner_text()
+    shown = page.locator("body").inner_text()
+    assert f"{text.size(31_200_000_000)} now" in shown
+    assert "GPUs of node 0" in shown
+    assert f"77 %, {text.size(31_200_000_000)}" in shown
     page.evaluate(
         """() => {
             const { store } = raydrive, trial = store.trials[34];

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from raydrive.core.reports.finding_reader import FindingReader
 from raydrive.sweepfile.draft.drafted_file import drafted_sweep, tuned_options
 from raydrive.sweepfile.draft.metric_guess import goal_of, logged_metric, printed_metric
 from raydrive.sweepfile.draft.script_options import ScriptFacts, script_facts
@@ -140,6 +141,10 @@ def test_what_is_logged_is_the_metric() -> None:
     [
         ("epoch 1: train_loss=0.9 val_acc=0.5\nepoch 2: train_loss=0.8 val_acc=0.6\n", "val_acc", "maximize"),
         ("[1] eval-rmse:0.5\n[2] eval-rmse:0.4\n", "eval-rmse", "minimize"),
+        ("[01/15] val loss 0.44 | val acc 76.8%\n[02/15] val loss 0.40 | val acc 78.8%\n", "val_acc", "maximize"),
+        ("Epoch 1: train loss 0.5, test loss 0.6\nEpoch 2: train loss 0.4, test loss 0.5\n", "test_loss", "minimize"),
+        ("Accuracy of the network on the 10000 test images: 54 %\n", "Accuracy", "maximize"),
+        ("epoch 1 quality 0.3\nepoch 2 quality 0.4\n", "quality", "maximize"),
         ('{"step": 1, "loss": 0.5}\n{"step": 2, "loss": 0.4}\n', "loss", "minimize"),
     ],
 )
@@ -148,6 +153,8 @@ def test_what_is_printed_is_the_metric(printed: str, name: str, goal: str) -> No
     assert guess is not None
     assert (guess.name, guess.goal) == (name, goal)
     assert bool(guess.pattern) != guess.json_lines
+    reader = FindingReader(guess.name, python=False)  # what `metrics: {format: auto}` does in the run
+    assert [message for message in reader.feed(printed.encode(), last=True)]
 
 
 def test_a_script_that_prints_nothing_has_no_metric() -> None:

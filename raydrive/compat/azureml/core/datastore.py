@@ -69,6 +69,12 @@ class Datastore:
         """Returns data of it, to be given to a script as an argument."""
         return DataPlace(self.uri(path or ""))
 
+    def as_mount(self) -> DataPlace:
+        """Returns all of it, as ``path()``."""
+        return self.path()
+
+    as_download = as_upload = as_mount
+
     def upload(
         self, src_dir: str, target_path: str | None = None, overwrite: bool = False, show_progress: bool = True
     ) -> DataPlace:

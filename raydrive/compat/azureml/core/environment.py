@@ -70,13 +70,13 @@ class Environment:
 
     @staticmethod
     def list(workspace: Any) -> dict[str, Environment]:
-        """Returns no environments: nothing is registered."""
-        return {}
+        """Returns the environments that this process has registered, by name."""
+        return Environments()
 
     @staticmethod
     def get(workspace: Any, name: str, version: str | None = None, label: str | None = None) -> Environment:
-        """Returns an environment of this name."""
-        return Environment(name)
+        """Returns the environment that this process has registered under a name, else one of this name."""
+        return Environments()[name]
 
     def clone(self, new_name: str) -> Environment:
         """Returns a copy under another name."""
@@ -85,7 +85,8 @@ class Environment:
         return other
 
     def register(self, workspace: Any) -> Environment:
-        """Returns itself; nothing is registered."""
+        """Returns itself, which this process finds again by its name."""
+        _registered[self.name] = self
         return self
 
     def build(self, workspace: Any, *args: Any, **kwargs: Any) -> Environment:
@@ -140,5 +141,18 @@ class Environment:
         named = {"dependencies": [*conda, {"pip": list(listed.pip_packages)}]}
         return environment_of(tool, named, current_folder(), "environment")[0]
 
+
+class Environments(dict[str, Environment]):
+    """Environments by name: those that this process has registered, and every other name that is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(_registered)
+
+    def __missing__(self, name: str) -> Environment:
+        return Environment(name)
+
+
+_registered: dict[str, Environment] = {}
+"""Of the process: environments are not stored."""
 
 __getattr__ = complete(__name__)

@@ -14,7 +14,7 @@ from raydrive.compat.azureml._runs import Experiment, Run
 from raydrive.compat.azureml.core.compute import ComputeTarget
 from raydrive.compat.azureml.core.dataset import Datasets
 from raydrive.compat.azureml.core.datastore import Datastore, Datastores
-from raydrive.compat.azureml.core.environment import Environment
+from raydrive.compat.azureml.core.environment import Environments
 from raydrive.core.argument_checks import ANYTHING, TEXT, checks_arguments
 from raydrive.sweepfile.site_settings import here
 
@@ -49,7 +49,6 @@ class Workspace(Native):
         self.resource_group = resource_group
         self.name = workspace_name
         self.location = "ray"
-        self.environments: dict[str, Environment] = {}
         self.tags: dict[str, str] = {}
         self.sku = "Basic"
         self.discovery_url = ""
@@ -94,6 +93,11 @@ class Workspace(Native):
     def compute_targets(self) -> _Targets:
         """Compute targets by name: those that this process has created, and every other name that is asked for."""
         return _Targets(self)
+
+    @property
+    def environments(self) -> Environments:
+        """Environments by name: those that this process has registered, and every other name that is asked for."""
+        return Environments()
 
     @property
     def datasets(self) -> Datasets:

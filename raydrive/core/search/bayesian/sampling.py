@@ -15,6 +15,7 @@ from raydrive.core.search.fidelity.interval_sampler import Intervals, IntervalSa
 from raydrive.core.search.protocol import Sampler, SamplingSpec
 from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import Space, space_from_json
+from raydrive.core.space.shown import allowed_text
 
 _INTERVALS = "intervals"
 _ALGORITHMS: dict[str, type[ModelSampler]] = {"gp": GpSampler, "tpe": TpeSampler}
@@ -114,7 +115,7 @@ class BayesianParameterSampling(SamplingSpec):
                     fix = did_you_mean(str(name), list(space.expressions))
                     problems.append(Problem(f"{where}.{name}", show(point[name]), "a parameter of the space", fix))
                 elif not space.expressions[name].contains(point[name]):
-                    allowed = f"a value of {show(space.expressions[name])}"
+                    allowed = allowed_text(space.expressions[name])
                     problems.append(Problem(f"{where}.{name}", show(point[name]), allowed))
         return problems
 

@@ -30,6 +30,10 @@ from raydrive.storage.uploads import LogUploader
 
 TAIL_BYTES = 4096
 """Bytes at the end of a failed attempt's log in which its last words are looked for."""
+LONG_TAIL_BYTES = 64 * 1024
+"""The same where many lines are asked for: XLA prints its largest buffers after the message that memory ran out."""
+OURS = "raydrive: "
+"""Begins lines of ours in a log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +139,17 @@ class Prepared:
             most: At most this many.
         """
         log = self.more_logs[process - 1].path if process else self.log
+        tail = TAIL_BYTES if most == 1 else LONG_TAIL_BYTES
         try:
             with open(open_within(self.within, log), "rb") as file:
                 file.seek(0, os.SEEK_END)
-                file.seek(max(0, file.tell() - TAIL_BYTES))
-                lines = file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()
+                file.seek(max(0, file.tell() - tail))
+                lines = file.read(tail).decode("utf-8", "replace").splitlines()
         except (OSError, RefusedFileError):
             return []
-        return [line.strip() for line in lines if line.strip()][-most:]
+        said = [line.strip() for line in lines if line.strip()]
+        # A notice of ours that was added when the process had ended is not why it failed.
+        return ([line for line in said if not line.startswith(OURS)] or said)[-most:]
 
     def last_words(self, process: int = 0) -> str:
         """Returns the last line of a log that says something: of a Python traceback, the exception.
@@ -157,7 +164,7 @@ class Prepared:
         with contextlib.suppress(OSError, RefusedFileError):
             log = open_within(self.within, self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             with open(log, "a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(f"raydrive: {text}\n")
+                file.write(f"{OURS}{text}\n")
 
     def log_trouble(self) -> str:
         """Returns why the log is no longer read: the trial has put something else in its place; else empty."""
