@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 from raydrive.api.argument_types import CONFIG, WORKSPACE
 from raydrive.core.argument_checks import CALLABLE, NOTHING, TEXT, checks_arguments
 from raydrive.core.errors import RaydriveError
-from raydrive.settings.nearest import read_place
+from raydrive.settings.nearest import DEFAULT_STORAGE, read_place
 
 if TYPE_CHECKING:
     from raydrive.api.config import HyperDriveConfig
     from raydrive.api.run import HyperDriveRun
     from raydrive.api.submit.submission import Submission
-
-DEFAULT_STORAGE = "~/raydrive"
 
 
 @checks_arguments(run=TEXT, unreadable=CALLABLE | NOTHING)

@@ -52,8 +52,7 @@ def export_kinds(incomplete: str) -> list[str]:
 
 
 def _storage(context: typer.Context) -> str:
-    from raydrive.api.workspace import DEFAULT_STORAGE  # lazy: raydrive.api.workspace, 0.006 s
-    from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.001 s
+    from raydrive.settings.nearest import DEFAULT_STORAGE, read_place  # lazy: raydrive.settings.nearest, 0.001 s
 
     given = context.params.get("storage") or os.environ.get("RAYDRIVE_STORAGE")
     return str(given or read_place().storage or DEFAULT_STORAGE)

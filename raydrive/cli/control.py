@@ -110,8 +110,7 @@ def _bytecode() -> dict[str, Any]:
 
 
 def _storage(flag: str | None) -> dict[str, Any]:
-    from raydrive.api.workspace import DEFAULT_STORAGE  # lazy: raydrive.api.workspace, 0.006 s
-    from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.001 s
+    from raydrive.settings.nearest import DEFAULT_STORAGE, read_place  # lazy: raydrive.settings.nearest, 0.001 s
     from raydrive.storage.check_storage import check_usable  # lazy: raydrive.storage.check_storage, 0.01 s
     from raydrive.storage.folder.open import open_folder  # lazy: raydrive.storage.folder.open, 0.005 s
 

@@ -194,6 +194,7 @@ def _is_over_after_interrupt(run: HyperDriveRun) -> bool:
     Returns:
         Whether the run had ended by itself meanwhile; then its end has been shown.
     """
+    from raydrive.api.display.command_text import in_commands  # lazy: raydrive.api.display.command_text, 0.01 s
     from raydrive.runtime.driver_client import is_ours  # lazy: raydrive.runtime.driver_client, 0.05 s
 
     ours = is_ours(run.layout)
@@ -204,10 +205,11 @@ def _is_over_after_interrupt(run: HyperDriveRun) -> bool:
         if run.sweep.finished:
             _show_end(run)
             return True
+    name = in_commands(run.layout)
     if ours:
-        say(f"Interrupted; everything recorded is kept. To resume the run: raydrive resume {run.id}")
+        say(f"Interrupted; everything recorded is kept. To resume the run: raydrive resume {name}")
     else:
-        commands = f"Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}"
+        commands = f"Watch it: raydrive watch {name}    Cancel it: raydrive cancel {name}"
         say(f"\nThe run continues without this terminal. {commands}")
     return False
 

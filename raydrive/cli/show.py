@@ -88,7 +88,7 @@ def list_runs(
 
 def _check_there(space: Workspace, flag: str | None) -> None:
     """Refuses a storage that was named and is not there: a wrong name must not look like a place without runs."""
-    from raydrive.api.workspace import DEFAULT_STORAGE  # lazy: raydrive.api.workspace, 0.006 s
+    from raydrive.settings.nearest import DEFAULT_STORAGE  # lazy: raydrive.settings.nearest, 0.001 s
     from raydrive.storage.check_storage import is_there  # lazy: raydrive.storage.check_storage, 0.01 s
 
     if space.storage == DEFAULT_STORAGE or is_there(space.storage):
@@ -243,13 +243,14 @@ def _lineage(run: HyperDriveRun, output: Format) -> dict[str, object]:
 
 def watch(run_name: RunArgument = "last", storage: StorageOption = None) -> int:
     """Follow a run until it ends; Ctrl-C leaves it running."""
+    from raydrive.api.display.command_text import in_commands  # lazy: raydrive.api.display.command_text, 0.01 s
     from raydrive.api.display.console import follow  # lazy: rich, 0.05 s
 
     run = open_run(run_name, storage)
     try:
         follow(run.reader)
     except KeyboardInterrupt:
-        say(f"\nThe run continues. To watch it again: raydrive watch {run.id}")
+        say(f"\nThe run continues. To watch it again: raydrive watch {in_commands(run.layout)}")
         return EXIT_INTERRUPTED
     return exit_code(run)
 

@@ -114,6 +114,7 @@ def submit(
     if dry_run:
         _dry_run(loaded, where, target, output)
         return 0
+    from raydrive.api.display.command_text import in_commands  # lazy: raydrive.api.display.command_text, 0.01 s
     from raydrive.api.run import HyperDriveRun  # lazy: raydrive.api.run, 0.06 s
     from raydrive.api.submit.launch import launch  # lazy: raydrive.api.submit.launch, 0.06 s
 
@@ -132,7 +133,8 @@ def submit(
         for line in run.lineage.lines():
             say(line)
         _print_run(run, output)
-        say(f"It runs on its own. To watch it: raydrive watch {run.id}    To cancel it: raydrive cancel {run.id}")
+        name = in_commands(run.layout)
+        say(f"It runs on its own. To watch it: raydrive watch {name}    To cancel it: raydrive cancel {name}")
         return 0
     return attend(run, output)
 
@@ -162,6 +164,7 @@ def resume(
 ) -> int:
     """Continue an interrupted run, or extend one that has ended; only its storage is needed."""
     from raydrive.api.display.console import Seen  # lazy: rich, 0.08 s
+    from raydrive.api.display.text import time_left_text  # lazy: rich, 0.05 s
     from raydrive.api.submit import launch as launching  # lazy: raydrive.api.submit.launch, 0.06 s
     from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.002 s
 
@@ -172,6 +175,7 @@ def resume(
     }
     run = workspace(storage).get_run(run_name)
     seen = Seen(run.reader)
+    left = "" if timeout is not None else time_left_text(run.reader)
     place = read_place()
     target = resolve(address, "RAY_ADDRESS", "--address", place.address)
     limits = {name: value for name, value in wanted.items() if value is not None}
@@ -186,7 +190,9 @@ def resume(
             up_to=up_to,
             classes=classes,
         )
-    say(f"Run {run.id} continues, epoch {run.sweep.epoch}, with {len(run.sweep.trials)} trials so far.")
+    say(f"Run {run.id} continues.")
+    if left:
+        say(left)
     for text in run.notices:
         say(f"Note: {text}")
     if detach:
@@ -257,7 +263,7 @@ def load(config: Path, changes: Sequence[str], site: Sequence[Path], node: str =
 
 def place_of(loaded: Loaded, storage: str | None, address: str | None) -> tuple[str, str | None]:
     """Returns storage and cluster address of a run: the flags, else the environment, else the files."""
-    from raydrive.api.workspace import DEFAULT_STORAGE  # lazy: raydrive.api.workspace, 0.006 s
+    from raydrive.settings.nearest import DEFAULT_STORAGE  # lazy: raydrive.settings.nearest, 0.001 s
 
     # raydrive.toml is in there: the sweep file lies over it.
     given = loaded.settings

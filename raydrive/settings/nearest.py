@@ -9,6 +9,8 @@ from pathlib import Path
 from raydrive.storage.folder.current import current_folder
 
 SETTINGS_FILE = "raydrive.toml"
+DEFAULT_STORAGE = "~/raydrive"
+"""Where runs are stored where nothing names another place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

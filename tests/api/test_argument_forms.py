@@ -140,7 +140,7 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
         (
             {"policy": "median_stoping"},
             "policy.type: found 'median_stoping'; allowed: bandit, median_stopping, truncation_selection, "
-            "successive_halving, auto, none. "
+            "successive_halving, auto, none, or module:Class, a class of yours. "
             "Did you mean 'median_stopping'?",
         ),
         (
@@ -150,7 +150,8 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
         ),
         (
             {"sampling": "bayesan"},
-            "sampling: found 'bayesan'; allowed: random, sobol, grid, bayesian, tpe. Did you mean 'bayesian'?",
+            "sampling: found 'bayesan'; allowed: random, sobol, grid, bayesian, tpe, or module:Class, a class "
+            "of yours. Did you mean 'bayesian'?",
         ),
         (
             {"sampling": {"type": "bayesian", "inital_points": 3}},

@@ -307,7 +307,8 @@ def test_an_address_nobody_answers_at(place: Path, storage: str) -> None:
     for command in (["submit", config], ["doctor"]):
         result = raydrive(*command, "--address", address, RAYDRIVE_STORAGE=storage)
         assert result.returncode == 5
-        assert f"no Ray cluster answers at '{address}': connection refused." in result.stdout + result.stderr
+        printed = " ".join((result.stdout + result.stderr).split())
+        assert f"no Ray cluster answers at '{address}': connection refused." in printed
         assert "gcs" not in result.stderr
     assert not Path(storage, "unreachable").exists()
 

@@ -13,6 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from raydrive.api.display.command_text import in_commands
 from raydrive.api.display.fitted_lines import fitted
 from raydrive.api.display.live_view import EndedTrial, LiveView
 from raydrive.api.display.notebook_follow import follow_in_cell, in_notebook
@@ -270,7 +271,7 @@ def last_words(run: RunReader, with_headline: bool = True) -> list[str]:
         trouble = one_line(stands.beat.trouble)
         says = "Its driver does not respond" if stands.state == NOT_RESPONDING else "Its driver stopped"
         lines += [f"{says}: {trouble}"] if trouble else ["Its driver no longer sends heartbeats."]
-        return [*lines, f"The run has not ended. To resume it: raydrive resume {run.id}"]
+        return [*lines, f"The run has not ended. To resume it: raydrive resume {in_commands(run.layout)}"]
     lines.append(f"{summary.state}: {sentence(summary.why, capital=False)}" if summary.why else f"{summary.state}.")
     found = trouble_of(run.sweep)
     if found is not None and found.mostly:  # first of all
@@ -356,10 +357,13 @@ def next_commands(run: RunReader, best: int | None, found: Trouble | None = None
         best: Number of its best trial; None where it has none.
         found: Its trials that failed or ran out of time, where there are any.
     """
-    commands = {} if found is None else {f"raydrive logs {run.id} {found.trial}": "the whole output of this trial"}
-    commands[f"raydrive trials {run.id}"] = "all trials and why each ended"
+    name = in_commands(run.layout)
+    _, mark, storage = name.partition(" ")
+    log = f"raydrive logs {run.id} {{}}{mark}{storage}"
+    commands = {} if found is None else {log.format(found.trial): "the whole output of this trial"}
+    commands[f"raydrive trials {name}"] = "all trials and why each ended"
     if best is not None:
-        commands[f"raydrive logs {run.id} {best}"] = "the output of the best trial"
-        commands[f"raydrive best {run.id} -o json"] = "its parameters, for scripts"
+        commands[log.format(best)] = "the output of the best trial"
+        commands[f"raydrive best {name} -o json"] = "its parameters, for scripts"
     width = max(map(len, commands))
     return [f"{command:<{width}}  # {why}" for command, why in commands.items()]

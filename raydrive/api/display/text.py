@@ -125,6 +125,22 @@ def saving_text(summary: Summary) -> str:
     return f"{head} and saved about {share}. Training time saved, {SUMMED}: {span_text(saving.span)}."
 
 
+_USUAL_LIMIT_S = 7 * 86_400.0
+"""The shorter of the two default time limits of a run, in seconds: HyperDrive's own."""
+
+
+def time_left_text(run: RunReader) -> str:
+    """Returns a note on how much of its time limit a run that continues has used; empty where that is a week or more, as by default."""
+    limit_s, used_s = run.sweep.limits.max_duration_s, run.sweep.elapsed_s(run.sweep.last_at)
+    if limit_s is None or limit_s >= _USUAL_LIMIT_S:
+        return ""
+    left_s = max(limit_s - used_s, 0.0)
+    return (
+        f"Note: the run's timeout of {limit_s:g} s covers all its sessions: {used_s:.1f} s are used, {left_s:.1f} s "
+        "are left. --timeout sets another one."
+    )
+
+
 def best_text(run: RunReader, best: Best) -> str:
     """Returns the best value and trial: ``best accuracy 0.91 (trial 3)``, ``best accuracy (last) 0.9 (trial 2)``."""
     return f"best {one_line(run.config.metric.label)} {number(best.value)} (trial {best.trial})"

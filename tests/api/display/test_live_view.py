@@ -279,7 +279,7 @@ def test_the_last_words_of_a_failure_show_its_log(tmp_path: Path) -> None:
     words = last_words(run.reader)
     assert "Failed: all 2 trials failed; the last: exit code 1: boom." in words
     assert words[words.index("The log of trial 1 ends with:") + 2] == "      indented red"
-    assert f"  raydrive logs {run.id} 1" in [line.partition("  #")[0].rstrip() for line in words]
+    assert f"  raydrive logs {run.id} 1 --storage {tmp_path}" in [line.partition("  #")[0].rstrip() for line in words]
 
 
 # ---------------------------------------------------------------------- wording
