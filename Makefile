@@ -72,6 +72,7 @@ chaos: $(VENV)/installed-test ## Kill drivers, trials, nodes and storage at rand
 	$(BIN)/python tests/chaos/loop.py --halving --seeds 30 --first $(or $(FIRST),1) --record chaos.jsonl
 	$(BIN)/python tests/chaos/loop.py --edits --seeds 30 --first $(or $(FIRST),1) --record chaos.jsonl
 	$(BIN)/python tests/chaos/takeover.py
+	$(BIN)/python tests/chaos/out_of_memory.py
 
 fuzz: $(VENV)/installed-test ## Damage files, configurations, calls and messages at random and look what is told (ten minutes)
 	$(BIN)/python tests/fuzz/table.py --seconds $(or $(FUZZ_S),600) --seed $(or $(FIRST),1)

@@ -203,6 +203,7 @@ def test_an_outcome_ends_with_the_report_that_reaches_the_target(
         "wall_s": 6.0,
         "with_start_s": 8.0,
         "training_s": 4.5,
+        "first_s": 2.0,
         "epochs": 3,
         "trials": 2,
         "best": 0.95,

@@ -19,6 +19,11 @@ import raydrive
 from raydrive.core.errors import ConfigError
 from raydrive.sweepfile.loader import load_sweep
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 DOCS = ROOT / "docs"
 PAGES = sorted(
     [*DOCS.glob("how-to/*.md"), *DOCS.glob("tutorials/*.md"), *DOCS.glob("reference/*.md"), DOCS / "gallery.md"]
@@ -203,6 +208,18 @@ def test_links_are_rewritten_for_the_site() -> None:
     assert "](../files/examples/digits/train.py.md)" in found
     assert "](https://x.org)" in found
     assert linked == {ROOT / "examples" / "digits" / "train.py"}
+
+
+def test_words_for_the_search_lead_to_pages() -> None:
+    """The built site is asked the queries at each build of it; here is what needs no site."""
+    site = ROOT / "docs" / "site"
+    words, queries = (tomllib.loads((site / name).read_text()) for name in ("search.toml", "search_queries.toml"))
+    pages = {str(page.relative_to(ROOT / "docs").with_suffix("")) for page in (ROOT / "docs").rglob("*.md")}
+    assert set(words) <= pages
+    assert set(queries.values()) <= set(words)
+    assert len(queries) >= 30
+    lines = [line for page in words.values() for line in page]
+    assert len(lines) == len(set(lines))
 
 
 def test_front_of_several_objectives() -> None:

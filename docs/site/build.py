@@ -20,6 +20,7 @@ from api_reference import api_reference, callbacks_reference  # noqa: E402
 from cli_reference import cli_reference  # noqa: E402
 from links import DOCS, ROOT, rewritten, shown, site_path  # noqa: E402
 from messages import errors_reference  # noqa: E402
+from search import misses, scorer, with_words  # noqa: E402
 from sweep_reference import expressions_reference, policies_reference, sweep_reference  # noqa: E402
 
 GENERATED = {
@@ -52,8 +53,8 @@ def prepare(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shutil.copytree(DOCS / "images", folder / "images")
-    for name in ("conf.py", "scorer.js"):
-        shutil.copy(Path(__file__).with_name(name), folder)
+    shutil.copy(Path(__file__).with_name("conf.py"), folder)
+    (folder / "scorer.js").write_text(scorer())
     linked: set[Path] = set()
     for page in pages():
         text = MARK.sub(lambda mark: GENERATED[mark[1]](), _pictures(page.read_text(), page))
@@ -70,6 +71,7 @@ def prepare(folder: Path) -> None:
 
 def _write(folder: Path, path: Path, text: str) -> None:
     file = folder / site_path(path)
+    text = with_words(str(site_path(path).with_suffix("")), text)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
 
@@ -133,8 +135,13 @@ def main() -> int:
     outside = check_offline(html)
     for line in outside:
         print(f"loads from elsewhere: {line}", file=sys.stderr)
+    missed = misses(html)
+    if missed is None:
+        print("The search was not tried: that needs Node.")
+    for line in missed or ():
+        print(f"search: {line}", file=sys.stderr)
     print(f"The site is in {html}: open {html / 'index.html'}")
-    return int(bool(outside))
+    return int(bool(outside or missed))
 
 
 if __name__ == "__main__":

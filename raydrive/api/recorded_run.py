@@ -146,7 +146,7 @@ class RecordedRun:
         self.wait_for_followers()
         status = self.get_status()
         if status == FAILED and raise_on_error:
-            raise RaydriveError(f"run {self.id} failed: {self.why}")
+            raise RaydriveError(f"run {self.id} failed: {self.why}{self._missing_module()}")
         if status == DAMAGED and raise_on_error:
             raise DamagedJournalError(f"run {self.id}: {self.damage}")
         if status in (NOT_RESPONDING, INTERRUPTED) and raise_on_error:
@@ -158,6 +158,14 @@ class RecordedRun:
             )
             raise RaydriveError(f"run {self.id} {now}. {trouble} To resume it: raydrive resume {self.id}")
         return self.get_details()
+
+    def _missing_module(self) -> str:
+        """What to do where a trial has not found a module."""
+        if "ModuleNotFoundError" not in self.why or "raydrive.python" in self.why:
+            return ""
+        named = self.config.trial.python
+        which = f"the Python {named}" if named else "the Python that raydrive runs in"
+        return f". Trials use {which}; install the module there, or name another Python with raydrive.python"
 
     def wait_for_followers(self) -> None:
         """Waits until notices and trackers have received the end of the run: its driver may end with this process.

@@ -7,6 +7,8 @@ They read storage only, through ``RunReader``. What reaches the driver: ``cancel
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -252,7 +254,7 @@ class Run:
         return list_files(self.parent.layout, self.number)
 
     def download_file(self, name: str, output_file_path: str | None = None) -> str:
-        """Copies one of its files here.
+        """Copies one of its files here, and prints on stderr what was copied where.
 
         Args:
             name: As ``get_file_names`` gives it.
@@ -265,12 +267,15 @@ class Run:
             TrialError: If it has no such file.
             StorageError: If it cannot be read, is a link that leaves the run's folder, or cannot be written.
         """
-        return copy_file(self.parent.layout, self.number, name, output_file_path or ".")
+        path = copy_file(self.parent.layout, self.number, name, output_file_path or ".")
+        self._tell_copied(path)
+        return path
 
     def download_files(self, prefix: str = "", output_directory: str = ".") -> list[str]:
         """Copies all files whose names begin with ``prefix``, keeping their folders; returns the paths.
 
-        What is not a file of the trial (a link that leaves the run's folder, a FIFO) is left out with a warning.
+        It prints on stderr how many files were copied and where to. Where no file has such a name, and for what is not
+        a file of the trial (a link that leaves the run's folder, a FIFO), there is a warning.
 
         Raises:
             StorageError: If some cannot be read or written; the others are there.
@@ -278,7 +283,16 @@ class Run:
         copied, left_out = copy_files(self.parent.layout, self.number, prefix, output_directory)
         if left_out:
             warnings.warn(f"of trial {self.id} these were not copied: {', '.join(left_out[:20])}", stacklevel=2)
+        if copied:
+            self._tell_copied(output_directory, len(copied))
+        elif not left_out:
+            names = ", ".join(self.get_file_names()[:20]) or "none"
+            warnings.warn(f"trial {self.id} has no file that begins with {prefix!r}; its files: {names}", stacklevel=2)
         return copied
+
+    def _tell_copied(self, place: str, files: int = 1) -> None:
+        where = os.path.abspath(os.path.expanduser(place))
+        print(f"Copied {files} file{'s' * (files != 1)} of trial {self.number} to {where}", file=sys.stderr, flush=True)
 
     def logs(self, attempt: int | None = None, rank: int | None = None) -> str:
         """Returns what it wrote to stdout and stderr.

@@ -28,6 +28,14 @@ FileArgument = Annotated[
 ]
 
 
+TrialsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--trials", min=1, show_default=False, help="Trials of each run at most, for a first try; before FILE."
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     more = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -36,22 +44,22 @@ def register(app: typer.Typer) -> None:
     command(app, convert)
 
 
-def _run_script(context: typer.Context, file: FileArgument) -> None:
+def _run_script(context: typer.Context, file: FileArgument, trials: TrialsOption = None) -> None:
     """Run a Python FILE that uses Azure ML's SDK, Ray Tune, Optuna or wandb.agent, with raydrive under its names.
 
     Words after FILE are its arguments. Storage, cluster and resources come from raydrive.toml.
     """
     with unbroken():
-        code = run_script(file, context.args)
+        code = run_script(file, context.args, trials)
     raise typer.Exit(code)
 
 
-def run_script(file: Path, arguments: list[str]) -> int:
+def run_script(file: Path, arguments: list[str], trials: int | None = None) -> int:
     """Runs a file as ``__main__`` and waits for the runs it started; returns the exit code."""
     from raydrive.compat import azure_sdk  # lazy: raydrive.compat.azure_sdk, 0.05 s
     from raydrive.compat.tuners.scripts import stand_in  # lazy: raydrive.compat.tuners.scripts, 0.005 s
 
-    azure_sdk.install()
+    azure_sdk.install(trials)
     stand_in(file, arguments)
     sys.argv = [str(file), *arguments]
     sys.path.insert(0, str(file.parent.absolute()))
@@ -87,6 +95,7 @@ def run_notebook(
         bool,
         typer.Option("--allow-installs", help="Also run %pip, !pip and !conda, which change the Python of raydrive."),
     ] = False,
+    trials: TrialsOption = None,
 ) -> int:
     """Run a notebook of Azure ML's SDK, Ray Tune, Optuna or wandb.agent with raydrive under its names; keep outputs.
 
@@ -122,7 +131,7 @@ def run_notebook(
     if not allow_installs and sys.stdin.isatty() and any(installs(cell.source) for cell in code_cells(file)):
         allow_installs = typer.confirm("Some cells install packages into the Python that runs raydrive. Run them?")
     target = output or file.with_name(f"{file.stem}.executed.ipynb")
-    failed, answers = executed(nbclient, notebook, file.absolute(), allow_installs)
+    failed, answers = executed(nbclient, notebook, file.absolute(), allow_installs, trials)
     formats.write(notebook, str(target))
     if answers:
         say("Only Azure's service can do this:\n" + "\n".join(f"  {answer}" for answer in answers))

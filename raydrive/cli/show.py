@@ -326,6 +326,9 @@ def best(
     schedule: Annotated[
         bool, typer.Option("--schedule", help="Print the hyperparameters of each interval of its training, as YAML.")
     ] = False,
+    download: Annotated[
+        str | None, typer.Option("--download", metavar="DIR", help="Copy its files to this folder.", show_default=False)
+    ] = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Print the best trial: its parameters, metric, files and command."""
@@ -333,9 +336,25 @@ def best(
     if schedule and run.sweep.best is not None:
         print_schedule(run, output)
         return 0
-    if run.get_best_run_by_primary_metric(include_resume_from_runs=False) is None:
+    child = run.get_best_run_by_primary_metric(include_resume_from_runs=False)
+    if child is None:
         say(f"Run {run.id} has no best trial: none logged a finite value of {run.config.metric.label!r}.")
         print_best(run, output)
         return 3
     print_best(run, output)
+    if download is not None:
+        _download(run, child.number, download)
     return 0
+
+
+def _download(run: HyperDriveRun, trial: int, folder: str) -> None:
+    """Copies the outputs of a trial, and prints what was copied."""
+    from raydrive.storage.trial_files import copy_files  # lazy: raydrive.storage.trial_files, 0.01 s
+
+    copied, left_out = copy_files(run.layout, trial, "outputs/", folder)
+    if copied:
+        say(f"Copied {len(copied)} file{'s' * (len(copied) != 1)} of trial {trial}: {', '.join(copied[:20])}")
+    else:
+        say(f"Trial {trial} has no outputs to copy. What a trial writes to ./outputs is kept.")
+    if left_out:
+        say(f"Not copied: {', '.join(left_out[:20])}")

@@ -161,6 +161,7 @@ def resume(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Continue an interrupted run, or extend one that has ended; only its storage is needed."""
+    from raydrive.api.display.console import Seen  # lazy: rich, 0.08 s
     from raydrive.api.submit import launch as launching  # lazy: raydrive.api.submit.launch, 0.06 s
     from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.002 s
 
@@ -169,8 +170,6 @@ def resume(
         "max_concurrent_runs": max_concurrent_runs if max_concurrent_trials is None else max_concurrent_trials,
         "max_duration_s": timeout,
     }
-    from raydrive.api.display.console import Seen  # lazy: rich, 0.08 s
-
     run = workspace(storage).get_run(run_name)
     seen = Seen(run.reader)
     place = read_place()

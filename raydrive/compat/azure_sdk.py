@@ -17,8 +17,12 @@ from raydrive.runtime.ray_cluster.connection import disconnect
 from raydrive.sweepfile.site_settings import here
 
 
-def install() -> None:
-    """Makes ``import azureml...`` and ``import azure.ai.ml`` find the mirrors, also where Azure's own are installed."""
+def install(most_trials: int | None = None) -> None:
+    """Makes ``import azureml...`` and ``import azure.ai.ml`` find the mirrors, also where Azure's own are installed.
+
+    Args:
+        most_trials: Trials of each run that this process starts, at most; None = as many as it has.
+    """
     for name in [name for name in sys.modules if name == "azureml" or name.startswith("azureml.")]:
         del sys.modules[name]
     ours = [mirror.__name__, *(found.name for found in pkgutil.walk_packages(mirror.__path__, f"{mirror.__name__}."))]
@@ -26,6 +30,7 @@ def install() -> None:
         sys.modules[name.removeprefix("raydrive.compat.")] = importlib.import_module(name)
     _install_v2()
     read_mapped(here()[1])
+    sys.modules["azureml._runs"].Experiment.most_trials = most_trials
 
 
 def _install_v2() -> None:

@@ -157,6 +157,8 @@ class Gaps:
             answer = text.strip().partition("\n")[0]
         elif name == "NameError" and undefined and undefined[1] in self.missing:
             answer = f"needs {undefined[1]}, which cell {self.missing[undefined[1]]} did not define"
+        elif cell.source.strip() in self.missing:  # IPython takes a name alone for a magic, such as %run
+            answer = f"needs {cell.source.strip()}, which cell {self.missing[cell.source.strip()]} did not define"
         elif name in _NOT_REACHED and (host := _SERVICE.search(text) or _SERVICE.search(cell.source)):
             answer = f"calls {host[0]}, a service that runs in Azure"
         if not answer:

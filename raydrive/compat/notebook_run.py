@@ -14,7 +14,9 @@ _TUNERS = "from pathlib import Path as _P; from raydrive.compat.tuners import sc
 _OURS = "from raydrive.compat import azure_sdk; azure_sdk."
 
 
-def executed(nbclient: Any, notebook: Any, file: Path, allow_installs: bool) -> tuple[str, list[str]]:
+def executed(
+    nbclient: Any, notebook: Any, file: Path, allow_installs: bool, most_trials: int | None = None
+) -> tuple[str, list[str]]:
     """Runs the cells of a notebook, whose outputs it gets, and waits for every run that they started.
 
     Args:
@@ -22,11 +24,12 @@ def executed(nbclient: Any, notebook: Any, file: Path, allow_installs: bool) -> 
         notebook: The notebook, of format 4.
         file: Where it was read from, an absolute path; it runs in that folder.
         allow_installs: Whether lines that change packages are run.
+        most_trials: Trials of each run, at most; None = as many as it has.
 
     Returns:
         Why it failed, empty where it did not, and a sentence for each cell that only Azure's service could do.
     """
-    begin = f"{_OURS}install()\nimport azureml.core\n{_TUNERS}({str(file)!r}), [])"
+    begin = f"{_OURS}install({most_trials})\nimport azureml.core\n{_TUNERS}({str(file)!r}), [])"
     own = [_hidden(notebook, begin), _hidden(notebook, f"{_OURS}end_of_notebook()")]
     for cell in notebook.cells:
         if cell.cell_type == "code":

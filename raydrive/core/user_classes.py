@@ -20,6 +20,7 @@ from numbers import Integral, Real
 from types import FrameType, TracebackType
 from typing import Any
 
+from raydrive.core.dataclass_checks import wrong_arguments
 from raydrive.core.errors import ConfigError, Problem, UserCodeError, did_you_mean, show
 
 REFERENCE = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\s:]+$"
@@ -33,6 +34,21 @@ FindClass = Callable[[str], "type | None"]
 def is_reference(kind: object) -> bool:
     """Whether a recorded type is ``module:QualName``."""
     return isinstance(kind, str) and re.search(REFERENCE, kind) is not None
+
+
+def meant_class(name: object) -> str:
+    """Returns advice where a class is named in another way than ``module:Class``: ``plateau.Plateau``; else nothing.
+
+    Args:
+        name: What is there as a type.
+    """
+    if not isinstance(name, str):
+        return ""
+    path = re.sub(r"\.py(?=[.:]|$)", "", name.strip().removeprefix("./").replace("/", "."))
+    module, _, kind = path.replace(":", ".").rpartition(".")
+    if not module or (path == name and is_reference(path)) or not is_reference(f"{module}:{kind}"):
+        return ""
+    return f"Did you mean '{module}:{kind}'? A colon separates the module from the class."
 
 
 def type_name(kind: type) -> str:
@@ -176,9 +192,7 @@ def class_of(
     if kind is None:
         raise ConfigError(Problem(f"{where}.type", show(name), f"a {what} of raydrive's, or module:Class"))
     if not fits(kind):
-        raise ConfigError(
-            Problem(f"{where}.type", show(name), allowed, "See docs/extending.md for an example of 20 lines.")
-        )
+        raise ConfigError(Problem(f"{where}.type", show(name), allowed, "An example: raydrive explain own policy."))
     return kind
 
 
@@ -230,6 +244,7 @@ def _misfits(kind: type, arguments: Mapping[str, Any], where: str) -> list[Probl
     return [
         *(Problem(f"{where}.{one}", "an unknown key", allowed, did_you_mean(one, shown)) for one in unknown),
         *(Problem(f"{where}.{one}", "nothing", f"a value: {type_name(kind)} needs {one}") for one in needed),
+        *(wrong_arguments(kind, arguments, where)),
     ]
 
 
@@ -246,7 +261,8 @@ def reason(error: BaseException, kind: type | None = None) -> str:
     text = " ".join(str(error).split())
     head = f"{type(error).__name__}: {text}" if text else type(error).__name__
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{type(error).__name__}: {error.msg}, {error.filename}, line {error.lineno}"
+        file = error.filename.rpartition("/")[2]  # the folder is one that the code was copied to
+        return f"{type(error).__name__}: {error.msg}, {file}, line {error.lineno}"
     line = _line(_steps(error.__traceback__), kind)
     return f"{head}, {line}" if line else head
 

@@ -79,7 +79,7 @@ def memory_deaths(names: Collection[str]) -> set[str]:
     if not names:
         return set()
     try:
-        from ray._private.state import actors  # lazy: ray, 0.001 s
+        from ray._private.state import actors  # lazy: ray._private, 0.001 s
 
         dead = actors(actor_state_name="DEAD").values()
         return {one["Name"] for one in dead if one["Name"] in names and one["DeathCause"].HasField("oom_context")}

@@ -26,7 +26,7 @@ from raydrive.core.early_stopping.policy_record import RecordedPolicy, built_pol
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, UserCodeError, did_you_mean, show
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_record import RecordedSampling, built_sampling
-from raydrive.core.user_classes import is_reference, reason
+from raydrive.core.user_classes import is_reference, meant_class, reason
 from raydrive.core.views.heartbeat import dump_heartbeat
 from raydrive.core.views.summary import INTERRUPTED
 from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
@@ -139,7 +139,8 @@ def imported(target: str, where: str = "type", name: str = "") -> type:
         missing = error.name or ""
         if module == missing or module.startswith(f"{missing}."):
             allowed = "a module in the submitted code (trial.code, source_directory), or in an installed package"
-            raise ConfigError(Problem(where, f"{shown}, but no module {missing}", allowed)) from error
+            problem = Problem(where, f"{shown}, but no module {missing}", allowed, meant_class(target))
+            raise ConfigError(problem) from error
         allowed = "a module that can be imported where the driver runs"
         fix = "Put it next to the class in the submitted code, or install it there."
         raise ConfigError(Problem(where, f"{shown} ({reason(error)})", allowed, fix)) from error

@@ -5,14 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from raydrive.core.errors import MOST_PROBLEMS, Problem, did_you_mean, show
+from raydrive.core.errors import MOST_PROBLEMS, Problem, did_you_mean, nearest, show
 from raydrive.settings.fields import Section
 from raydrive.settings.tree import Node
+
+MOST_KEYS = 12
+"""Keys that are listed beside an advice; of more, their number."""
+
+
+ONLY_MISSPELT = 0.9
+"""Likeness of two names, from 0 to 1, above which one is the other one with a slip of the pen."""
 
 
 def _nowhere(where: str) -> str:
@@ -29,6 +37,8 @@ class Advice:
     """Advice for an unknown key, by its path."""
     home_of: Callable[[str], str] = _nowhere
     """Returns advice for a key that belongs elsewhere, by its name; empty for one that is known nowhere."""
+    meant: Callable[[str], str] = _nowhere
+    """Returns the path of the key that is meant by another name; empty where that is not known."""
     needed: Mapping[str, str] = field(default_factory=dict)
     """What a key needs, by its path or name, for one that is missing."""
     values: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -103,11 +113,23 @@ def _unknown_key(
     known, key = keys_of(model_at(model, loc[:-1])), str(loc[-1])
     fix, file = "", ""
     if advice is not None:
-        fix = advice.renamed.get(where) or advice.home_of(key) or did_you_mean(key, known)
+        fix = advice.renamed.get(where) or advice.home_of(key) or _meant(where, known, advice)
         file = advice.file
-    at_the_top = not loc[:-1] and not base
-    allowed = f"one of the {len(known)} keys of {file}" if fix and file and at_the_top else ", ".join(known)
+    home = where.rpartition(".")[0] or file
+    allowed = f"one of the {len(known)} keys of {home}" if fix and home and len(known) > MOST_KEYS else ", ".join(known)
     return Problem(where, "an unknown key", allowed, fix, root.locate(where, key=True))
+
+
+def _meant(where: str, known: Sequence[str], advice: Advice) -> str:
+    """What somebody may mean by an unknown key: one with nearly this name, or another one by another name."""
+    above, _, key = where.rpartition(".")
+    near = nearest(key, known)
+    misspelt = bool(near) and SequenceMatcher(None, key, near).ratio() >= ONLY_MISSPELT
+    meant = "" if misspelt else advice.meant(key)
+    home, _, name = meant.rpartition(".")
+    if meant and (home == above or name in known):
+        return f"Did you mean {name!r}?"
+    return f"The key is {meant}." if meant else did_you_mean(key, known)
 
 
 def without_echoes(problems: Iterable[Problem]) -> Iterator[Problem]:

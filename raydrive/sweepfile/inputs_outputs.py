@@ -166,8 +166,8 @@ def read_outputs(raw: dict[str, Any], root: Node, problems: list[Problem]) -> Ou
     return outputs
 
 
-def read_code(raw: str, root: Node, base: Path, problems: list[Problem]) -> Path | None:
-    """Returns the folder that ``trial.code`` names, absolute."""
+def read_code(raw: str, root: Node, base: Path, problems: list[Problem], notes: list[tuple[str, str]]) -> Path | None:
+    """Returns the folder that ``trial.code`` names, absolute; of a file its folder, which a note names."""
     where = "trial.code"
     place = root.locate(where)
     path = None if _GIT.match(raw) else local_path(raw, base)
@@ -177,10 +177,11 @@ def read_code(raw: str, root: Node, base: Path, problems: list[Problem]) -> Path
         return None
     if os.path.isdir(path):
         return path
+    if os.path.isfile(path):
+        notes.append((where, f"{show(raw)} is a file: its whole folder is copied, {path.parent}"))
+        return path.parent
     fix = "Paths are relative to the sweep file."
     found = f"{show(raw)}, but there is no folder {path}"
-    if os.path.isfile(path):
-        found, fix = f"{show(raw)}, which is a file", "Name its folder; the whole folder is copied."
     problems.append(Problem(where, found, "an existing folder", fix, place))
     return None
 

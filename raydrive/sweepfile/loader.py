@@ -226,7 +226,8 @@ class _Reader:
 
     def _source(self) -> Path | None:
         code = _dig(self.raw, "trial.code")
-        return read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
+        named = isinstance(code, str) and code
+        return read_code(code, self.root, self.base, self.problems, self.notes) if named else None
 
     def _keys(self) -> SweepKeys | None:
         try:

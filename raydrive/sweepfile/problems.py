@@ -150,8 +150,15 @@ def _set_in_the_sweep(key: str) -> str:
     return f"Use --set {home}=... to change the sweep." if home else ""
 
 
+def _meant(key: str) -> str:
+    from raydrive.sweepfile.reference.concepts import meant_key  # lazy: raydrive.sweepfile.reference.concepts, 0.03 s
+
+    return meant_key(key)
+
+
 ADVICE = Advice(
     file="a sweep file",
+    meant=_meant,
     renamed=_ELSEWHERE,
     home_of=_home_of,
     needed=_NEEDED,

@@ -10,6 +10,7 @@ import pytest
 
 from raydrive import HyperDriveConfig, RandomParameterSampling, ScriptRunConfig, uniform
 from raydrive.api.run import HyperDriveRun
+from raydrive.cli.app import run as main
 from raydrive.compat.convert import converted
 from raydrive.context import Run
 from raydrive.core.config.run_config import RunConfig
@@ -66,7 +67,9 @@ def test_patterns_come_through_a_conversion(tmp_path: Path) -> None:
     assert load_sweep(tmp_path / "sweep.yml", text=text).submission.config.trial.keep == ("wandb/**", "!x")
 
 
-def test_a_file_that_cannot_be_copied_keeps_no_other_one_back(tmp_path: Path) -> None:
+def test_files_are_copied_one_by_one_and_what_was_copied_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     layout = RunLayout.create(tmp_path / "storage", "e", new_run_id("e"))
     made = function_config()
     layout.write_config(json.dumps(made.to_json()).encode())
@@ -80,4 +83,13 @@ def test_a_file_that_cannot_be_copied_keeps_no_other_one_back(tmp_path: Path) ->
         child.download_files("outputs/", str(here))
     assert [(here / "outputs" / name).read_text() for name in "ac"] == ["a", "c"]
     (here / "outputs" / "b").rmdir()
+    capsys.readouterr()
     assert len(child.download_files("outputs/", str(here))) == 3
+    assert capsys.readouterr().err == f"Copied 3 files of trial 0 to {here}\n"
+    child.download_file("outputs/a", str(here / "copy"))
+    assert capsys.readouterr().err == f"Copied 1 file of trial 0 to {here}/copy\n"
+    with pytest.warns(UserWarning, match="has no file that begins with 'output5/'; its files: outputs/a"):
+        assert child.download_files("output5/", str(here)) == []
+    assert main(["best", layout.uri, "--download", str(tmp_path / "best")]) == 0
+    assert f"Copied 3 files of trial 0: {tmp_path}/best/outputs/a" in capsys.readouterr().err
+    assert (tmp_path / "best" / "outputs" / "b").read_text() == "b"

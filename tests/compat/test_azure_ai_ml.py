@@ -157,6 +157,20 @@ def test_a_sweep_job_of_its_parts(here: Path) -> None:
     assert config.trial.output_files == ("model",)
 
 
+def test_an_experiment_with_spaces_has_the_nearest_name(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert submission_of(swept(), "Faces with a sweep").config.experiment == "Faces-with-a-sweep"
+    assert "'Faces with a sweep' is 'Faces-with-a-sweep' here" in capsys.readouterr().err
+
+
+def test_code_that_is_a_file_is_its_folder(here: Path) -> None:
+    sweep = command(code="./src/train.py", command="python train.py --lr ${{inputs.lr}}", inputs={"lr": 1})(
+        lr=Choice([1, 2])
+    ).sweep(primary_metric="acc", goal="Maximize", max_total_trials=2)
+    found = submission_of(sweep)
+    assert found.source_directory == here / "src"
+    assert any("is a file: its whole folder is copied" in warning for warning in found.warnings)
+
+
 def test_a_command_alone_is_a_run_of_one_trial(here: Path) -> None:
     config = submission_of(job()).config
     assert config.trial.command.startswith("( python train.py --lr ${{inputs.lr}} --epochs")
@@ -294,6 +308,19 @@ def test_names_that_stand_in_two_places_are_the_same() -> None:
     assert ml.UserIdentityConfiguration is entities.UserIdentityConfiguration
     swept = command(command="true", identity=ml.UserIdentityConfiguration())
     assert swept.command == "true"
+
+
+def test_an_asset_may_be_given_by_name(here: Path) -> None:
+    client = MLClient.from_config()
+    assert client.data.create_or_update(data=Data(name="one", path="data/a.csv")).name == "one"
+    with pytest.raises(TypeError, match="missing"):
+        client.data.create_or_update()
+
+
+def test_notebooks_print_a_version() -> None:
+    import raydrive.compat.azure_ai_ml as sdk
+
+    assert sdk.__version__ == vars(sdk)["_version"].VERSION
 
 
 def test_a_name_that_the_sdk_does_not_have_is_an_error() -> None:

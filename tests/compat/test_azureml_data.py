@@ -141,3 +141,29 @@ def test_a_script_alone_is_one_trial(here: Path) -> None:
     """In a process of its own: this one may have started Ray before, with another token."""
     done = subprocess.run([sys.executable, "-c", SINGLE], cwd=here, text=True, capture_output=True, timeout=200)
     assert done.stdout.endswith("all of it\n"), done.stderr
+
+
+def test_a_model_of_a_file_that_is_not_there_is_answered_with_how_trials_files_are_registered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "raydrive.toml").write_text(f'storage = "{tmp_path}/runs"')
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotHereError, match=r"no 'outputs/model.pkl' in .*best_run.register_model"):
+        Model.register(Workspace.from_config(), "outputs/model.pkl", "net")
+
+
+def test_several_files_are_a_folder_with_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "raydrive.toml").write_text(
+        f'storage = "{tmp_path}/runs"\n[input_mapping]\n"https://host/set/" = "{tmp_path}/set/"\n'
+    )
+    (tmp_path / "set").mkdir()
+    for name in ("a.gz", "b.gz", "c.gz"):
+        (tmp_path / "set" / name).write_text(name)
+    monkeypatch.chdir(tmp_path)
+    made = Dataset.File.from_files(path=["https://host/set/a.gz", "https://host/set/b.gz"]).as_mount()
+    folder = Path(str(made))
+    assert sorted(path.name for path in folder.iterdir()) == ["a.gz", "b.gz"]
+    assert (folder / "b.gz").read_text() == "b.gz"
+    assert str(Dataset.File.from_files(["https://host/set/a.gz", "https://host/set/b.gz"])) == str(made)
+    with pytest.raises(NotHereError, match="several of one name"):
+        Dataset.File.from_files([str(tmp_path / "set" / "a.gz"), "https://host/set/a.gz"])

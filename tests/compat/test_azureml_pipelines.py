@@ -21,6 +21,7 @@ from raydrive.compat.azureml.train.hyperdrive import (
     choice,
 )
 from raydrive.compat.azureml.widgets import RunDetails
+from raydrive.compat.single_run import with_fewer_trials
 from raydrive.core.errors import ConfigError
 
 CORE, STEPS = "azureml.pipeline.core", "azureml.pipeline.steps"
@@ -133,15 +134,24 @@ def test_the_run_of_a_pipeline_leads_to_the_tuning_run(
     assert found.get_metrics() == tuning.get_metrics()
     left = run.get_pipeline_output("all")
     assert left.download(str(tmp_path)) == 1
-    path = vars(left)["_path_on_datastore"]  # the name that Azure's own notebooks read it by
-    written = json.loads((tmp_path / path).read_text())
+    written = json.loads((tmp_path / "azureml" / tuning.id / "metrics").read_text())
     assert set(written) == set(tuning.get_metrics())
     assert all(isinstance(value, list) for values in written.values() for value in values.values())
     RunDetails(run).show()
-    assert "Completed" in capsys.readouterr().out
+    RunDetails(next(tuning.get_children())).show()
+    assert capsys.readouterr().out.count("Completed") == 2
     with pytest.raises(NotHereError, match="'prepare' of the pipeline was not run"):
         of("HyperDriveStepRun", STEPS)(run.find_step_run("prepare")[0])
     with pytest.raises(NotHereError, match="not of a step that tunes"):
         run.get_pipeline_output("none")
     with pytest.raises(NotHereError, match="raydrive list"):
         PipelineRun(experiment, "0123")
+
+
+def test_a_first_try_has_fewer_trials(workspace: Workspace) -> None:
+
+    submission = tuned().to_submission("e")
+    assert with_fewer_trials(submission, None) is submission
+    assert with_fewer_trials(submission, 2) is submission
+    limits = with_fewer_trials(submission, 1).config.limits
+    assert (limits.max_total_runs, limits.max_concurrent_runs) == (1, 1)

@@ -70,11 +70,13 @@ def test_a_notebook_goes_on_behind_what_only_azure_could_do_and_what_needs_it() 
     gaps = Gaps()
     assert gaps.goes_on(CodeCell(3, "config = AutoMLConfig()"), "NotHereError", "no AutoML here")
     assert gaps.goes_on(CodeCell(4, "run = exp.submit(config)"), "NameError", "name 'config' is not defined")
+    assert gaps.goes_on(CodeCell(4, "run\n"), "Exception", "you must provide at least a filename.")
     assert not gaps.goes_on(CodeCell(5, "print(other)"), "NameError", "name 'other' is not defined")
     assert not gaps.goes_on(CodeCell(6, "1 / 0"), "ZeroDivisionError", "division by zero")
     gaps.worked(CodeCell(7, "config = 1"))
     assert not gaps.goes_on(CodeCell(8, "print(config)"), "NameError", "name 'config' is not defined")
-    assert gaps.answers == ["cell 3: no AutoML here", "cell 4: needs config, which cell 3 did not define"]
+    needs = ["cell 4: needs config, which cell 3 did not define", "cell 4: needs run, which cell 4 did not define"]
+    assert gaps.answers == ["cell 3: no AutoML here", *needs]
 
 
 def _notebook(file: Path, *cells: str) -> None:

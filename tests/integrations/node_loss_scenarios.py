@@ -75,7 +75,8 @@ def main() -> None:
                 wait_until(lambda run=run: is_ready(run), f"{name} to stay", PATIENCE_S)  # type: ignore[misc]
             cluster.kill_one(lambda nodes: nodes[0])
             cluster.restore()
-            print(json.dumps({name: came_of(run) for name, run in runs.items()}))
+            found = {name: came_of(run) for name, run in runs.items()}
+    print(json.dumps(found))  # last: libraries and Ray print, too
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ def found() -> dict[str, Any]:
         timeout=1100,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("{")]  # libraries print, too
+    result: dict[str, Any] = json.loads(line)
     return result
 
 

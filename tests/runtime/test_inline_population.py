@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from raydrive import Run
+from raydrive.api.display.console import events
+from raydrive.api.run import HyperDriveRun
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.run_rules import RunRules
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
@@ -19,6 +22,8 @@ from raydrive.core.space.search_space import uniform
 from raydrive.core.views.summary import row, row_json
 from raydrive.runtime.inline import run_inline
 from raydrive.settings.schedule_file import schedule_text, with_schedule
+from raydrive.storage.journal.writer import JournalWriter
+from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.data.members import members_json
 from raydrive.testing.memory import Memory
 from raydrive.testing.sweep_invariants import check_journal
@@ -101,6 +106,20 @@ def test_changes_are_in_the_rows_and_for_the_chart(tmp_path: Path) -> None:
     assert shown is not None
     assert shown["parameters"] == ["x"]
     assert [len(parts) for parts in shown["members"]] == [1 + len(found["changes"]) for found in rows]
+
+
+def test_who_took_over_from_whom_is_among_the_events_of_a_run(tmp_path: Path) -> None:
+    config = config_of({"every": 2, "quantile": 0.34, "max_intervals": EPOCHS}, 3)
+    layout = RunLayout.create(str(tmp_path), "events", "events-20261119-120000-0001")
+    layout.write_config(json.dumps(config.to_json()).encode())
+    with JournalWriter.open(layout.journal) as writer:
+        sweep = run_inline(config, train, writer, files=tmp_path / "files")
+    taken = [(trial, one.why) for trial, changes in sweep.changes.items() for one in changes]
+    lines = list(events(HyperDriveRun.open(layout.uri).reader))
+    assert taken
+    for trial, why in taken:
+        assert ": continues from trial " in why
+        assert sum(line.endswith(f"  trial {trial}: {why}") for line in lines) == 1
 
 
 def test_training_without_checkpoints_ends_the_run_with_the_reason() -> None:

@@ -73,8 +73,17 @@ def test_a_table_is_found_wherever_it_is(run_script: RunScript, by: str, old_pyt
 def test_without_data_to_look_up_a_sentence_says_what_to_do(run_script: RunScript, old_python: str) -> None:
     done = run_script(EXAMPLES / "v1_script" / "train_table.py", python=old_python, code=1)
     last = done.output.strip().splitlines()[-1]
-    assert "run.experiment.workspace: there is no Azure ML workspace behind a trial" in last
-    assert "inputs: {NAME: {path: ...}}" in last
+    assert "Azure ML's data cannot be reached from here" in last
+    assert "input_mapping of a site file or raydrive.toml" in last
+
+
+def test_a_workspace_that_is_only_named_needs_no_data(run_script: RunScript, tmp_path: Path, old_python: str) -> None:
+    script = tmp_path / "named.py"
+    script.write_text(
+        "from azureml.core import Run\nrun = Run.get_context()\nws = run.experiment.workspace\n"
+        "print(ws.name, list(ws.datasets))\nrun.log('acc', 1)\n"
+    )
+    assert run_script(script, python=old_python).metrics["acc"] == [1]
 
 
 CENSUS = """

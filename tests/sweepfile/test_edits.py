@@ -89,6 +89,8 @@ def test_a_space_gets_values_and_parameters_and_loses_them(config: RunConfig) ->
         ("experiment_name=x", "its folder is named by it"),
         ("raydrive.python=x", "allowed: a change of limits, early_termination"),
         ("nonsense=x", "allowed: a change of limits, early_termination"),
+        ("limits.max_totl_trials=9", "Did you mean 'limits.max_total_trials'?"),
+        ("raydrive.max_atempts=2", "Did you mean 'raydrive.max_attempts'?"),
         ("limits.max_total_trials=0", "limits.max_total_trials: found 0; allowed: a whole number of 1 or more"),
         ("early_termination.slack_factor=-1", "found -1; allowed: a finite number of 0 (no slack) or more"),
         ("early_termination.type=bandti", "Did you mean 'bandit'?"),

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from raydrive.core.errors import ConfigError
 from raydrive.sweepfile.loader import load_sweep
 
 PREVIEW = """\
@@ -98,10 +95,11 @@ def test_keys_of_the_preview_that_have_another_place_today_are_read(tmp_path: Pa
     assert any("exclude_finished_jobs" in note and "finished trials count" in note for note in notes)
 
 
-def test_a_key_of_the_preview_is_unknown_where_todays_is_there_too(tmp_path: Path) -> None:
+def test_a_key_of_the_preview_gives_way_to_todays_such_as_of_set(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "train.py").write_text("")
     (tmp_path / "data.csv").write_text("")
-    (tmp_path / "both.yml").write_text(OLDER + "limits: {max_total_trials: 3}\n")
-    with pytest.raises(ConfigError, match="max_total_trials"):
-        load_sweep(tmp_path / "both.yml")
+    (tmp_path / "both.yml").write_text(OLDER)
+    found = load_sweep(tmp_path / "both.yml", overrides=["limits.max_total_trials=3"]).submission
+    assert found.config.limits.max_total_runs == 3
+    assert any("max_total_trials of the 2021 preview is not looked at" in note for note in found.warnings)

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console, Group
@@ -40,6 +40,7 @@ from raydrive.core.views.trouble import Trouble, metric_notice, trouble_of
 from raydrive.storage.rank_logs import last_lines
 
 if TYPE_CHECKING:
+    from raydrive.core.population.schedule import Change
     from raydrive.core.sweep.state import Best, Trial
     from raydrive.storage.run_reader import RunReader
 
@@ -149,13 +150,14 @@ class Seen:
         self._metric_told = self._found_told = False
         self._known = 0
         self._queued: dict[int, Trial] = {}
+        self._changes = 0
         if run is not None and run.sweep.trials:
             self.happened(run)
             self.best = run.sweep.best
             self.before = _recorded_before(run)
 
     def happened(self, run: RunReader) -> list[tuple[float, str]]:
-        """Returns time and line of each trial that has started or ended since the last call, by time."""
+        """Returns time and line of each trial that has started, changed or ended since the last call, by time."""
         trials, metric = run.sweep.trials, run.config.metric
         lines = [
             (at, one_line(f"trial {trial.number} started: {params_text(trial.params)}"))
@@ -165,6 +167,7 @@ class Seen:
             value = number(run.sweep.curves.objective(trial.number))
             text = f"trial {trial.number} {trial.state}: {metric.value} {metric.name} {value}; {trial.why}"
             lines.append((trial.ended_at or trial.created_at, one_line(text)))
+        lines.extend(self._changed(run.sweep.changes))
         return sorted(lines, key=lambda line: line[0])
 
     def _started(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, float]]:
@@ -179,6 +182,15 @@ class Seen:
             elif trial.open:
                 continue
             del self._queued[trial.number]
+
+    def _changed(self, changes: Mapping[int, Sequence[Change]]) -> Iterator[tuple[float, str]]:
+        """Yields time and line of each change of a member of a population since the last call."""
+        seen = self._changes
+        for trial, all_of_it in changes.items():
+            for change in all_of_it:
+                if change.number >= seen:
+                    self._changes = max(self._changes, change.number + 1)
+                    yield change.at, one_line(f"trial {trial}: {change.why}")
 
     def of_metrics(self, run: RunReader) -> Iterator[str]:
         """Yields a line when a trial logs other metrics than the primary one, or that is found in what it prints."""

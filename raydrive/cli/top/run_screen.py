@@ -17,6 +17,7 @@ from raydrive.cli.top.actions import ACTIONS, RUN, TRIAL, Action
 from raydrive.cli.top.curve import plot
 from raydrive.core.errors import RaydriveError
 from raydrive.core.reports.gpu_use import MEMORY, USE
+from raydrive.core.user_requests.history import paused_text
 from raydrive.core.views.end_rules import rule_states
 from raydrive.core.views.summary import Row, ranked, row
 from raydrive.storage.rank_logs import last_lines
@@ -86,7 +87,7 @@ class RunScreen(Screen[None]):
         self._of = run
         self._address = address
         self._by_best = True
-        self._columns = COLUMNS
+        self._columns: tuple[str, ...] = COLUMNS
         self._trial: int | None = None
         """The trial under the cursor."""
 
@@ -186,7 +187,8 @@ class RunScreen(Screen[None]):
         self.query_one("#summary", Static).update(Text(headline(run.reader, summary, stands.state) + why))
         rules = [state.text for state in rule_states(run.sweep, stands.now)]
         waiting = sorted(set(stands.beat.waiting.values()))
-        notes = [*rules, *waiting, *filter(None, (stands.beat.trouble, stands.beat.notice, problem))]
+        told = (paused_text(run.sweep), *rules, *waiting, stands.beat.trouble, stands.beat.notice, problem)
+        notes = [text for text in told if text]
         self.query_one("#rules", Static).update(Text("\n".join(notes[:5])))
         self._show_trials(stands, now)
         self._show_curve(trial)

@@ -87,6 +87,9 @@ def add(
     if from_run:
         points: list[dict[str, Any]] = points_of_run(open_run(from_run, storage).reader, best, space)
     elif file is not None:
+        if not file.is_file():
+            place = "" if file.is_absolute() else f"The current folder is {Path.cwd()}."
+            raise ConfigError(Problem(str(file), "no such file", "a CSV or YAML file of configurations", place))
         points = points_of_file(file, space)
     else:
         points = [{"params": values_of_settings(settings or (), space)}]

@@ -6,6 +6,7 @@ Under its real name by ``raydrive run-script``, ``run-notebook`` and ``convert``
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 from typing import Any
 
 from raydrive.compat.azure_ai_ml import _names, dsl, entities
@@ -62,6 +63,11 @@ def load_component(source: str | os.PathLike[str] | None = None, **kwargs: Any) 
     if source is None:
         raise NotHereError("there is no registry of components here: use load_component(source='component.yml')")
     return component_of(*read_mapping(source, "the file of a component"))
+
+
+__version__ = "1.35.0"
+"""Version of the SDK whose names these are; notebooks print it."""
+_version = SimpleNamespace(VERSION=__version__)
 
 
 def __getattr__(name: str) -> Any:

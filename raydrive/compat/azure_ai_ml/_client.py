@@ -156,8 +156,9 @@ class AssetOperations:
         self._what = what
         self._kept: dict[str, Any] = {}
 
-    def create_or_update(self, entity: Any, **kwargs: Any) -> Any:
-        """Keeps something under its name and returns it."""
+    def create_or_update(self, entity: Any = None, **kwargs: Any) -> Any:
+        """Keeps something under its name and returns it; it may be given by name, such as ``model=``."""
+        entity = _given(entity, kwargs)
         if getattr(entity, "name", None) is None and isinstance(entity, Entity):
             entity.name = f"{self._what}-{len(self._kept) + 1}"
         entity.version = getattr(entity, "version", None) or "1"
@@ -172,9 +173,9 @@ class AssetOperations:
             _assets.keep_model(self._client.workspace, entity)
         return entity
 
-    def begin_create_or_update(self, entity: Any, **kwargs: Any) -> Poller:
+    def begin_create_or_update(self, entity: Any = None, **kwargs: Any) -> Poller:
         """As ``create_or_update``; its result is there at once."""
-        return Poller(self.create_or_update(entity))
+        return Poller(self.create_or_update(entity, **kwargs))
 
     def get(self, name: str, version: str | None = None, label: str | None = None, **kwargs: Any) -> Any:
         """Returns what has this name, or what stands for it.
@@ -374,3 +375,15 @@ class Workspaces(AssetOperations):
             resource_group=client.resource_group_name,
             mlflow_tracking_uri=f"raydrive-runs:{client.workspace.storage}",
         )
+
+
+def _given(entity: Any, named: dict[str, Any]) -> Any:
+    """What a method of the SDK was given, by position or by name.
+
+    Raises:
+        TypeError: If it was given nothing.
+    """
+    for value in (entity, *named.values()):
+        if value is not None:
+            return value
+    raise TypeError("create_or_update() missing 1 required argument")

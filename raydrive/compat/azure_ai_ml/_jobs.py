@@ -102,6 +102,10 @@ def submission_of(job: Any, experiment: str | None = None) -> Submission:
     mapping = job.to_mapping()
     if experiment:
         mapping["experiment_name"] = experiment
+    named = mapping.get("experiment_name")
+    if isinstance(named, str) and usable_name(named) not in ("", named):
+        mapping["experiment_name"] = usable_name(named)
+        note(f"experiment {named!r} is {usable_name(named)!r} here: its name is that of a folder")
     stem = usable_name(current_folder().name) or "sweep"
     try:
         loaded = load_sweep(job.base / stem, text=json.dumps(mapping, indent=1), defaults=nearest_settings())

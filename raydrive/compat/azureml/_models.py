@@ -8,7 +8,7 @@ from typing import Any
 from raydrive.compat.azure_notices import NotHereError, note_left_out
 from raydrive.compat.azureml.wants import NAME, WORKSPACE
 from raydrive.core.argument_checks import NOTHING, PATH, TEXT, checks_arguments, whole
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.folder.open import open_folder
 from raydrive.storage.uploads import local_files
@@ -65,7 +65,13 @@ class Model:
 
         Raises:
             StorageError: If it cannot be written.
+            NotHereError: If there is no such file or folder.
         """
+        if not Path(model_path).exists():
+            raise NotHereError(
+                f"model_path: there is no {show(str(model_path))} in {Path.cwd()}; files of a trial are "
+                "registered with best_run.register_model(model_name=..., model_path=...)"
+            )
         return keep(workspace, model_name, Path(model_path))
 
     @staticmethod

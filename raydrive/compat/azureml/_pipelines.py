@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from raydrive.compat.azure_notices import NotHereError, note
-from raydrive.compat.azureml._names import with_methods_of
 from raydrive.compat.azureml._pipeline_runs import PipelineRun, StepRun
 from raydrive.compat.azureml._places import DataPlace, found
 from raydrive.compat.azureml._runs import Experiment
@@ -83,7 +82,6 @@ class PipelineData:
         return self.name
 
 
-@with_methods_of("azureml.data.output_dataset_config.OutputFileDatasetConfig")
 class OutputFileDatasetConfig(PipelineData):
     """A folder that one step of a pipeline writes, and others read.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from raydrive.core.errors import show
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.folder.current import current_folder
 from raydrive.storage.folder.open import open_folder
+from raydrive.storage.input_cache import fetch_input
 from raydrive.sweepfile.inputs_outputs import local_path
 from raydrive.sweepfile.site_settings import here
 
@@ -147,3 +150,32 @@ def place_of(path: Any) -> str:
         path = path[0].uri(path[1])
     text = str(path)
     return here()[1].resolve(text) or text
+
+
+def gathered(paths: list[Any], storage: str) -> str:
+    """Returns a folder below the storage with copies of several files; the same files are copied once.
+
+    Args:
+        paths: Paths, URIs, paths of datastores or ``(datastore, path)``, each of a file.
+        storage: Where runs are kept.
+
+    Raises:
+        NotHereError: If two of them have the same name, or one is a folder or a pattern.
+        StorageError: If one cannot be read, or the copies cannot be written.
+    """
+    places = [place_of(path) for path in paths]
+    names = [place.rstrip("/").rpartition("/")[2] for place in places]
+    odd = [place for place in places if "*" in place or Path(place).is_dir()]
+    if odd or len(set(names)) < len(names):
+        found_text = f"found {show(odd[0])}" if odd else "found several of one name"
+        raise NotHereError(f"a dataset of several places here is of files with different names; {found_text}")
+    digest = hashlib.sha256("\n".join(places).encode()).hexdigest()[:20]
+    above = open_folder(storage).child(".datasets-of-files")
+    folder = above.child(digest)
+    if not above.exists(f"{digest}.whole"):
+        with tempfile.TemporaryDirectory(prefix="raydrive-files-") as cache:
+            for place, name in zip(places, names, strict=True):
+                own = local_path(place, current_folder())
+                folder.put_file(own if own is not None else fetch_input(place, Path(cache), folder=False), name)
+        above.write_whole(f"{digest}.whole", b"")
+    return folder.uri

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import re
-import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -24,7 +23,7 @@ from raydrive.compat.azureml._models import Model, keep
 from raydrive.compat.azureml._names import with_methods_of
 from raydrive.compat.azureml._trial_names import TrialNames
 from raydrive.compat.azureml.wants import EXPERIMENT, NAME, TAGS, WORKSPACE
-from raydrive.compat.single_run import with_end
+from raydrive.compat.single_run import as_line, with_end, with_fewer_trials
 from raydrive.context import Run as TrainingRun
 from raydrive.core.argument_checks import ANYTHING, NOTHING, PATH, checked, checks_arguments
 from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, show
@@ -45,6 +44,8 @@ class Experiment(NativeExperiment):
 
     recorder: Callable[[Submission], None] | None = None
     """What ``submit`` calls instead of starting a run; set by `raydrive convert`."""
+    most_trials: int | None = None
+    """Trials of a run at most, for a first try; None = as many as it has. Set by ``--trials``."""
     submitted: list[HyperDriveRun] = []  # noqa: RUF012 - of the process, for `raydrive run-script`
     """The runs that this process has started."""
 
@@ -77,7 +78,7 @@ class Experiment(NativeExperiment):
             submission = dataclasses.replace(submission, config=merged)
         if Experiment.recorder is not None:
             Experiment.recorder(submission)
-        run = HyperDriveRun.of(super().submit(submission), self)
+        run = HyperDriveRun.of(super().submit(with_fewer_trials(submission, Experiment.most_trials)), self)
         run.hyperdrive_config = config
         Experiment.submitted.append(run)
         return run
@@ -89,8 +90,7 @@ class Experiment(NativeExperiment):
         make: Any = importlib.import_module(f"{__package__}.train.hyperdrive.runconfig").HyperDriveConfig
         config = make(GridParameterSampling({"single_run": choice(1)}), "completed", "MAXIMIZE", 1, run_config=script)
         spec = script.to_spec(config.config.trial.resources)
-        words = [word if "${{inputs." in word else shlex.quote(word) for word in (spec.script, *spec.arguments)]
-        command = " ".join(["python", *words]) if spec.kind == "script" else spec.command
+        command = as_line(spec.script, spec.arguments) if spec.kind == "script" else spec.command
         ended = with_end(command, "completed", "1")
         trial = dataclasses.replace(
             config.config.trial, kind="command", script="", arguments=(), command=ended, flags=()

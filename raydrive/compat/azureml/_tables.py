@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from urllib.request import url2pathname
 
 from raydrive.azure_data import Step, TableSteps, frame_of, with_booleans
 from raydrive.compat.azure_notices import NotHereError
-from raydrive.compat.azureml._places import DataPlace, place_of, registered
+from raydrive.compat.azureml._places import DataPlace, gathered, place_of, registered
 from raydrive.compat.azureml.wants import DATA, WORKSPACE
 from raydrive.core.argument_checks import ANYTHING, NOTHING, PATH, TEXT, checks_arguments, list_of, whole
 from raydrive.storage.folder.open import open_folder
@@ -214,6 +215,14 @@ class FileDatasetFactory:
 
     @staticmethod
     def from_files(path: Any, validate: bool = True, **kwargs: Any) -> DataPlace:
-        """Returns the data at a path, a URI, or ``(datastore, path)``."""
+        """Returns the data at a path, a URI, or ``(datastore, path)``; several files are copied into a folder.
+
+        Raises:
+            NotHereError: If of several places one is not a file, or two have the same name.
+            StorageError: If one of several cannot be copied.
+        """
+        if isinstance(path, list) and len(path) > 1:
+            workspace = importlib.import_module(f"{__package__}.core.workspace").Workspace()
+            return DataPlace(gathered(path, workspace.storage), file=False)
         text = place_of(path)
         return DataPlace(text, file="." in text.rstrip("/").rpartition("/")[2])

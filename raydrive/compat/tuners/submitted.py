@@ -19,6 +19,7 @@ from raydrive.core.errors import RaydriveError
 from raydrive.core.records import COMPLETED, FAILED
 from raydrive.settings.nearest import nearest_settings
 from raydrive.storage.folder.current import current_folder
+from raydrive.storage.trial_files import copy_file, copy_files
 from raydrive.sweepfile.loader import load_sweep
 
 _LEARNING = ("tpe", "bayesian")
@@ -76,7 +77,7 @@ def _finished(run: HyperDriveRun, child: Run) -> Finished:
     if DETAILS in child.get_file_names():
         with tempfile.TemporaryDirectory() as folder:
             target = f"{folder}/tuner.json"
-            child.download_file(DETAILS, target)
+            copy_file(child.parent.layout, child.number, DETAILS, target)
             with contextlib.suppress(ValueError):  # half of a file, of a trial that was ended
                 details = json.loads(Path(target).read_text())
     metrics = {
@@ -102,6 +103,6 @@ def _checkpoint(child: Run) -> str | None:
     if not names:
         return None
     folder = tempfile.mkdtemp(prefix="raydrive-checkpoint-")
-    child.download_files(f"checkpoints/{names[-1]}", folder)
+    copy_files(child.parent.layout, child.number, f"checkpoints/{names[-1]}", folder)
     inner = Path(folder, "checkpoints", names[-1])
     return str(inner if inner.is_dir() else folder)

@@ -22,6 +22,7 @@ from raydrive.core.config.option_words import (
     format_value,
     option_words,
     override_words,
+    owner_of,
     resume_words,
     script_arguments,
 )
@@ -384,7 +385,9 @@ def _unknown_name(reference: Reference, known: Mapping[str, Mapping[str, Any]], 
     listed = ", ".join(names) if names else "nothing: none are defined"
     fix = did_you_mean(reference.name, names)
     elsewhere = [scope for scope in SCOPES if _lookup(known[scope], reference.name) is not None]
-    if not fix and elsewhere:
+    if owner := owner_of(reference.name, known["search_space"]):
+        fix = f"{reference.name} is an option's, below {owner}: write ${{{{flag.{owner}}}}}, which adds both."
+    elif not fix and elsewhere:
         fix = f"There is ${{{{{elsewhere[0]}.{reference.name}}}}}."
     return Problem(where, reference.text, f"in {reference.scope}: {listed}", fix)
 

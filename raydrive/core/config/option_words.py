@@ -222,3 +222,25 @@ def _json(value: Any) -> Any:
     if isinstance(value, list):
         return [_json(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e16 else value
+
+
+def owner_of(name: str, space: Mapping[str, Any]) -> str:
+    """Returns the parameter that has another one inside its options; empty where none has.
+
+    Args:
+        name: The other one, such as ``beta``.
+        space: The search space, as objects or as a sweep file has it.
+    """
+    return next((owner for owner, value in space.items() if _holds(value, name)), "")
+
+
+def _holds(value: Any, name: str) -> bool:
+    options = value.get("values") if isinstance(value, Mapping) else getattr(value, "values", None)
+    return isinstance(options, list | tuple) and any(_has_key(option, name) for option in options)
+
+
+def _has_key(option: Any, name: str) -> bool:
+    """Whether an option, or what is inside it, has a parameter of that name."""
+    if not isinstance(option, Mapping):
+        return _holds(option, name)
+    return name in option or _holds(option, name) or any(_has_key(inner, name) for inner in option.values())

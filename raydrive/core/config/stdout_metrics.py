@@ -19,8 +19,8 @@ from raydrive.core.errors import ConfigError, Problem, show, unknown_keys
 
 FORMATS = ("json", "auto")
 """What ``metrics.format`` may be."""
-FOUND = "metric_from_stdout reads"
-"""Beginning of the notice that has the pattern which ``format: auto`` has found."""
+FOUND = ("format: auto reads", "metric_from_stdout reads")
+"""Beginnings of the notice that has the pattern which was found: for a sweep file, and for Python."""
 _STEP = "step"
 NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?")
 """A number within a text."""

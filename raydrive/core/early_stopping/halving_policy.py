@@ -199,7 +199,7 @@ class SuccessiveHalvingPolicy:
                 break
             for trial in paused.at(level):
                 gone.add(trial)
-                yield trial, self._left_out(paused, trial, level, best)
+                yield trial, self._left_out(paused, curves.best_until(trial, level), trial, level, best)
         if self.max_paused is not None:
             yield from self._too_many(paused, gone, len(paused) - len(gone) - self.max_paused)
 
@@ -207,7 +207,9 @@ class SuccessiveHalvingPolicy:
         """How many of n trials at a rung continue; at least one where no further trial will come to it."""
         return max(n // self.reduction_factor, int(last))
 
-    def _left_out(self, paused: PausedTrials, trial: int, level: int, best: int) -> str:
+    def _left_out(self, paused: PausedTrials, own: float | None, trial: int, level: int, best: int) -> str:
+        if own is None:
+            return f"successive halving: no finite value up to interval {level}"
         place, n = paused.position(trial)
         which = f"the best {best} of {n}, and no further trial will reach interval {level}"
         return f"successive halving: place {place} at interval {level} is not among {which}"

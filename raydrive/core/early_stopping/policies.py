@@ -29,6 +29,7 @@ from raydrive.core.early_stopping.retention import PolicyNeeds
 from raydrive.core.early_stopping.verdict import Verdict, bandit_why, median_why, truncation_why
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.numbers import is_real
+from raydrive.core.user_classes import meant_class
 
 ROUNDING = 1e-12
 """Relative difference below which two computed numbers are equal."""
@@ -280,7 +281,7 @@ def policy_from_json(raw: object, where: str = "early_termination") -> Policy:
     for key, value in raw.items():
         if key in known:
             values[key] = _from_text(value)
-        elif key != "type":
+        elif key != "type" and not meant_class(raw.get("type")):
             problems.append(_unknown_key(key, kind, known, where))
     if kind is None:
         raise ConfigError(problems)
@@ -302,8 +303,8 @@ def _type_of(raw: Mapping[Any, Any], where: str) -> tuple[type[_Known] | None, l
     if isinstance(name, str) and folded in _ALIASES:
         return _TYPES[_ALIASES[folded]], []
     found = show(name) if "type" in raw else "nothing"
-    fix = did_you_mean(name, list(_TYPES)) if isinstance(name, str) else ""
-    return None, [Problem(f"{where}.type", found, ", ".join(_TYPES), fix)]
+    fix = meant_class(name) or (did_you_mean(name, list(_TYPES)) if isinstance(name, str) else "")
+    return None, [Problem(f"{where}.type", found, f"{', '.join(_TYPES)}, or module:Class, a class of yours", fix)]
 
 
 def _unknown_key(key: object, kind: type[_Known] | None, known: Sequence[str], where: str) -> Problem:

@@ -50,7 +50,9 @@ class FindingReader:
         if found is None or not (last or self._pairs.repeated or self._pairs.is_surely(self._primary)):
             return []
         self._reader = PrintedReader(found.spec(), self._primary)
-        self._told = [(f"{FOUND} {found.name!r} by {found.setting(self._python)}", True)]  # its user has to hear it
+        self._told = [
+            (f"{FOUND[self._python]} {found.name!r} by {found.setting(self._python)}", True)
+        ]  # its user has to hear it
         kept, self._kept = self._kept, b""
         return self._reader.feed(kept, last=last)
 
@@ -71,7 +73,8 @@ class FindingReader:
             return self._reader.nearly()
         names = ", ".join(map(repr, self._pairs.names()[:8]))
         printed = f"the names printed with a number are {names}" if names else "no number was printed with a name"
-        return f"metric_from_stdout found no {self._primary!r} in {_lines(self._pairs.lines)}: {printed}"
+        setting = "metric_from_stdout" if self._python else "format: auto"
+        return f"{setting} found no {self._primary!r} in {_lines(self._pairs.lines)}: {printed}"
 
 
 def proposal(log: str, primary: str, *, python: bool, logged: bool) -> str:

@@ -11,6 +11,7 @@ from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.registry import sampling_class
 from raydrive.core.space.search_space import Space
+from raydrive.core.user_classes import meant_class
 
 NAMES = ("random", "sobol", "grid", "bayesian", "tpe")
 """What a user may write; ``sobol`` and ``tpe`` are short for an option of another one."""
@@ -69,8 +70,9 @@ def sampling_of(raw: object, space: Mapping[str, Any] | Space, where: str = "sam
     found = split_name(name)
     if found is None:
         at = f"{where}.type" if isinstance(raw, Mapping) else where
-        fix = did_you_mean(name, NAMES) if isinstance(name, str) else ""
-        raise ConfigError(Problem(at, "nothing" if name is None else show(name), ", ".join(NAMES), fix))
+        fix = meant_class(name) or (did_you_mean(name, NAMES) if isinstance(name, str) else "")
+        allowed = f"{', '.join(NAMES)}, or module:Class, a class of yours"
+        raise ConfigError(Problem(at, "nothing" if name is None else show(name), allowed, fix))
     kind, implied = found
     if kind == "grid":
         given.pop("seed", None)  # of no consequence, as in HyperDrive's properties

@@ -35,7 +35,7 @@ from raydrive.core.records import (
 from raydrive.core.search.trial_record import FrozenTrials, TrialRecord, TrialView
 from raydrive.core.sweep.packed_params import pack_params, plain_params
 
-LOST_ON_KEPT = 20
+NODES_KEPT = 20
 """Nodes that a trial was lost on which are remembered."""
 
 

@@ -52,16 +52,7 @@ from raydrive.core.sweep.readable_sweep import ReadableSweep
 from raydrive.core.sweep.report_block import Piece
 from raydrive.core.sweep.report_fold import fold_report
 from raydrive.core.sweep.run_end import ends_by, ends_by_report, fold_closing, fold_oom, fold_training
-from raydrive.core.sweep.state import (
-    LOST_ON_KEPT,
-    History,
-    RunEnding,
-    State,
-    Trial,
-    details_of,
-    duration_text,
-    stop_all,
-)
+from raydrive.core.sweep.state import NODES_KEPT, History, RunEnding, State, Trial, details_of, duration_text, stop_all
 from raydrive.core.sweep.user_changes import Given, Logged, Steering
 from raydrive.core.sweep.warm_start_data import EMPTY, FIRST_CHECKPOINT, WarmStartData
 from raydrive.core.user_classes import failure, is_own
@@ -270,7 +261,7 @@ class Sweep(ReadableSweep):
             progress = self._progress(trial) != trial.launched_with
             trial.losses_without_progress = 0 if progress else trial.losses_without_progress + 1
             if trial.began_at is not None and trial.node:
-                trial.lost_on = (*(node for node in trial.lost_on if node != trial.node), trial.node)[-LOST_ON_KEPT:]
+                trial.lost_on = (*(node for node in trial.lost_on if node != trial.node), trial.node)[-NODES_KEPT:]
         if trial.began_at is not None:
             clock, until = self._state.clock, fact.at
             if isinstance(fact, Lost) and trial.began_at < clock.epoch_at:

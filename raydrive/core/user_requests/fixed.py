@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raydrive.core.errors import Problem
+from raydrive.core.errors import Problem, did_you_mean
 
 INSTEAD = "Start a new run that learns from this one: raydrive.warm_start in its sweep file names it."
 CHANGEABLE = (
@@ -11,6 +11,14 @@ CHANGEABLE = (
     "finish_when, on_oom, repeats, notify.on"
 )
 """In the words of a sweep file."""
+_KEYS = (
+    *("limits.max_total_trials", "limits.max_concurrent_trials", "limits.timeout", "limits.trial_timeout"),
+    *("early_termination", "early_termination.type", "sampling_algorithm", "sampling_algorithm.type", "search_space"),
+    *(f"raydrive.{name}" for name in ("resources", "max_attempts", "max_losses", "first_failures", "strict")),
+    *(f"raydrive.{name}" for name in ("grace_s", "keep_checkpoints", "log_limit", "lease_s", "storage_patience_s")),
+    *("raydrive.finish_when", "raydrive.on_oom", "raydrive.repeats.max", "raydrive.repeats.race", "raydrive.notify.on"),
+)
+"""What is meant by a key that is written almost so."""
 LIMITS = (
     *("max_total_runs", "max_concurrent_runs", "max_duration_s", "trial_timeout_s", "max_attempts", "max_losses"),
     *("first_failures", "strict"),
@@ -54,4 +62,4 @@ def refusal(key: str, found: str) -> Problem:
     for begin, why in _WHY:
         if key == begin or key.startswith(f"{begin}."):
             return Problem(key, found, f"no change while a run is active: {why}", INSTEAD)
-    return Problem(key, found, f"a change of {CHANGEABLE}", INSTEAD)
+    return Problem(key, found, f"a change of {CHANGEABLE}", did_you_mean(key, _KEYS) or INSTEAD)

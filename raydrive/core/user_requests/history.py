@@ -79,7 +79,7 @@ def _text(fact: UserFact) -> str:
             params = ", ".join(f"{name}={value}" for name, value in fact.params.items())
             return f"{params}{_origin(fact.details)}"
         case Retried():
-            return "from its start" if fact.fresh else "from its last checkpoint"
+            return "from its start" if fact.fresh else "from its last checkpoint, or its start without one"
         case RunPaused():
             scope = "running trials also paused" if fact.now else "running trials continued"
             return f"{fact.why}; {scope}" if fact.why else scope

@@ -130,7 +130,7 @@ class CandidateTrial:
         if last or time.monotonic() - since < CHECKPOINT_AFTER_S or run.offline:
             run.report(message, step=progress.done)
             return since
-        state = Path("search-state")
+        state = Path(run.output_directory).parent / "search-state"  # the current folder may be the user's
         state.mkdir(exist_ok=True)
         (state / _STATE).write_bytes(cloudpickle.dumps(vars(progress)))
         run.report(message, step=progress.done, checkpoint=state)

@@ -33,6 +33,7 @@ from raydrive.core.errors import ConfigError, Problem, RaydriveError, show
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.integrations.search_cv.candidate import CandidateTrial
 from raydrive.integrations.search_cv.evaluation import INLINE, Search, evaluate_inline, evaluate_on_ray
+from raydrive.integrations.search_cv.optuna_study import study_of
 from raydrive.integrations.search_cv.other_searches import SearchArguments, check_names, resolved
 from raydrive.integrations.search_cv.results import Evaluated, evaluated
 from raydrive.integrations.search_cv.shared_data import SharedData
@@ -315,6 +316,28 @@ class RaydriveSearchCV(_Search):
             raise ConfigError(Problem("sampling", show(given), "a name, or a dict as in a sweep file", fix))
         space = read_space(asked.space, "space")
         return space, named_sampling(given, space.expressions), asked.n_trials
+
+    @property
+    def study_(self) -> Any:
+        """The candidates as a study of Optuna's, where all parameters are its distributions.
+
+        Raises:
+            NotFittedError: If there was no search yet.
+            AttributeError: If a parameter is anything else.
+        """
+        check_is_fitted(self, "cv_results_")
+        metric = f"mean_test_{self.refit if self.multimetric_ else 'score'}"
+        return study_of(self._asked().space, self.cv_results_, metric)
+
+    @property
+    def trials_(self) -> list[Any]:
+        """The trials of ``study_``."""
+        return list(self.study_.trials)
+
+    @property
+    def best_trial_(self) -> Any:
+        """The best trial of ``study_``."""
+        return self.study_.best_trial
 
 
 class RaydriveGridSearchCV(_Search):

@@ -61,7 +61,8 @@ def local(where: Any) -> str:
     if text.startswith("azureml:"):
         raise NotInATrial(
             f"{text}: Azure ML's data cannot be reached from here; copy it to a place the cluster can read, and "
-            "use that place as an input of the sweep, or map this name to it"
+            "use that place as an input of the sweep, or map this name to it: input_mapping of a site file or "
+            "raydrive.toml"
         )
     return text
 
@@ -298,6 +299,7 @@ class Inputs(Mapping[str, Input]):
             have = ", ".join(sorted(known)) or "none"
             raise KeyError(
                 f"{name!r} is not an input of this sweep (there are: {have}); add it: inputs: {{{name}: {{path: ...}}}}"
+                f", or map azureml:{name} in input_mapping of a site file or raydrive.toml"
             )
         return Input(known[name])
 

@@ -85,18 +85,8 @@ class Experiment(ExperimentName):
 
     @property
     def workspace(self) -> Workspace:
-        """The workspace, for scripts that look datasets up in it.
-
-        Raises:
-            NotInATrial: The run has neither inputs nor a mapping of them: nothing could be looked up.
-        """
-        if isinstance(self._workspace, Workspace) or data.inputs() or data.mapping():
-            return self._workspace or Workspace()
-        raise NotInATrial(
-            "run.experiment.workspace: there is no Azure ML workspace behind a trial of raydrive; give the data that "
-            "the script looks up as inputs of the sweep (inputs: {NAME: {path: ...}}), then "
-            "Dataset.get_by_name(workspace, NAME) finds it"
-        )
+        """The workspace, for scripts that look datasets up in it."""
+        return self._workspace if isinstance(self._workspace, Workspace) else Workspace()
 
     def submit(self, *args: Any, **kwargs: Any) -> Any:
         """Says that a trial submits nothing.

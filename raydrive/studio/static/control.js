@@ -19,6 +19,7 @@ function limits(source, head) {
   const text = prompt("Largest number of concurrent trials, and total number of trials, as two numbers", `${present} ${head.max_total}`);
   if (text === null) return null;
   const [atATime, total] = text.trim().split(/[\s,]+/).map(Number);
+  if (!(atATime >= 1) || !(total === undefined || total >= 1)) { alert(`${text}: two whole numbers of 1 or more, such as ${present} ${head.max_total}`); return null; }
   return { do: "edit", patch: { limits: { max_concurrent_runs: atATime, max_total_runs: total } }, expect_revision: head.revision };
 }
 

@@ -23,7 +23,7 @@ _MOVED = {
 }
 """Keys that have another place today; minutes become seconds."""
 _GONE = {"early_termination.exclude_finished_jobs": "finished trials count", "trial.compute": ""}
-"""Keys that are no more, and what holds instead."""
+"""Keys that are no more, in files that have other forms of the preview; and what holds instead."""
 
 
 def with_todays_forms(root: Node, notes: list[tuple[str, str]]) -> Node:
@@ -68,7 +68,11 @@ def _elsewhere(root: Node, notes: list[tuple[str, str]]) -> Node:
     """Keys at the top or under ``trial`` that have their own place today."""
     for old, new in _MOVED.items():
         node = root.get(old)
-        if node is None or root.get(".".join(new)) is not None:
+        if node is None:
+            continue
+        if root.get(".".join(new)) is not None:  # such as by --set
+            root = _without(root, old)
+            notes.append((".".join(new), f"{old} of the 2021 preview is not looked at: {'.'.join(new)} is there"))
             continue
         today = node
         if old == "timeout_minutes" and isinstance(node.value, int | float) and not isinstance(node.value, bool):
@@ -78,7 +82,7 @@ def _elsewhere(root: Node, notes: list[tuple[str, str]]) -> Node:
         notes.append((".".join(new), f"{old} is the name of the 2021 preview; now: {'.'.join(new)}"))
     for old, instead in _GONE.items():
         node = root.get(old)
-        if node is None or (not instead and node.value != {}):
+        if node is None or not notes or (not instead and node.value != {}):
             continue
         root = _without(root, old)
         if instead:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from raydrive.cli.help.error_reference import entry_named, entry_of, error_entri
 from raydrive.core import errors
 from raydrive.core.errors import ClusterError, DamagedJournalError, JournalError, RaydriveError, StorageError
 from raydrive.sweepfile.loader import load_sweep
+from raydrive.sweepfile.reference.concepts import Concept, concepts, plain_words
+from raydrive.sweepfile.reference.key_reference import key_reference
 
 PRINTS = """
 import argparse
@@ -43,6 +46,68 @@ def test_explain_prints_a_key(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.startswith("raydrive.resources.gpus\n")
     assert "gpus: 0.5" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        (["conditional"], ["search_space.choice"]),
+        (["log", "scale"], ["search_space.log_range", "search_space.log_int"]),
+        (["time-limit"], ["limits.timeout", "limits.trial_timeout"]),
+        (["GPU"], ["raydrive.resources.gpus"]),
+        (["half a gpu"], ["raydrive.resources.gpus"]),
+        (["20", "more", "trials"], ["limits.max_total_trials"]),
+        (["resume"], []),
+        (["own policy"], ["early_termination"]),
+        (["asha"], ["early_termination.successive_halving"]),
+        (["s3"], ["raydrive.storage"]),
+        (["Canceled"], []),
+        (["print"], ["raydrive.metrics"]),
+    ],
+)
+def test_explain_knows_concepts(words: list[str], keys: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", *words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert set(keys) <= set(lines)
+    assert keys or "  commands:" in lines
+
+
+def test_every_concept_can_be_asked_for_and_its_keys_are_there(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [name for one in concepts() for name in one.names]
+    assert len(names) == len(set(names))
+    assert all(name == plain_words(name) for name in names)
+    for one in concepts():
+        assert set(one.keys) <= set(key_reference())
+        assert one.keys or one.commands
+        for line in (line for line in one.commands if line.startswith("raydrive ")):
+            assert shlex.split(line)[1] in get_command(app).commands  # type: ignore[attr-defined]
+    assert run(["explain", "log scale", "-o", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["concepts"]
+    assert row["keys"] == ["search_space.log_range", "search_space.log_int"]
+
+
+SWEEP = """
+trial: {command: "python train.py ${{search_space}}", code: .}
+objective: {goal: maximize, primary_metric: accuracy}
+limits: {max_total_trials: 2}
+"""
+
+
+@pytest.mark.parametrize("concept", [one for one in concepts() if one.example], ids=lambda one: one.title)
+def test_examples_of_concepts_are_valid(concept: Concept, folder: Path) -> None:
+    space = (
+        "" if "search_space:" in concept.example else "search_space: {x: {type: uniform, min_value: 0, max_value: 1}}"
+    )
+    text = f"{SWEEP}{space}\n{concept.example}\n"
+    if concept.python:
+        (folder / "mypolicy.py").write_text(concept.python)
+    (folder / "sweep.yml").write_text(text)
+    assert run(["validate", "sweep.yml"]) == 0
+
+
+def test_explain_proposes_a_near_concept(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "conditonal"]) == 2
+    assert "Did you mean 'conditional'?" in capsys.readouterr().err
 
 
 def test_explain_lists_all_keys_as_json(capsys: pytest.CaptureFixture[str]) -> None:

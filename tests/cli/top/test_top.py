@@ -260,7 +260,7 @@ def test_steering_a_run_without_a_driver_is_recorded_for_its_resume(recording: R
         for key, text, found in (
             ("e", "limits.max_concurrent_trials=5", lambda: run.sweep.limits.max_concurrent_runs == 5),
             ("a", "lr=0.625", lambda: run.sweep.steering.given),
-            ("p", "", lambda: run.sweep.steering.paused),
+            ("p", "", lambda: run.sweep.steering.paused and "paused" in shown(pilot, "rules")),
             ("p", "", lambda: run.sweep.steering.paused is None),
         ):
             await pilot.press(key)

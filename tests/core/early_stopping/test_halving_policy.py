@@ -190,6 +190,7 @@ def test_values_that_are_no_numbers_never_go_on() -> None:
     assert {trial.state for trial in sweep.trials} == {CANCELED}
     assert max(lengths(sweep)) == 1
     assert "no finite value" in decisions(memory, Pause)[0].why
+    assert {trial.why for trial in sweep.trials} == {"successive halving: no finite value up to interval 1"}
 
 
 def test_training_that_saves_no_checkpoint_is_refused_or_starts_again() -> None:

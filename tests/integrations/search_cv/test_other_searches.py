@@ -70,6 +70,19 @@ def test_arguments_of_optunas_search() -> None:
         assert one["penalty"] in ("l1", "l2")
 
 
+def test_results_of_optunas_search() -> None:
+    space = {"C": FLOAT(1e-3, 1e3, log=True), "degree": INT(1, 5)}
+    search = RaydriveSearchCV(SVC(), space, n_trials=5, policy={"type": "bandit", "slack_factor": 0.01}, **HERE)
+    assert not hasattr(search, "study_")
+    search.fit(X, Y)
+    assert search.study_.best_trial.value == search.best_score_
+    assert search.study_.best_params == search.best_params_
+    assert search.best_trial_.number == search.best_index_
+    states = {"Completed": "COMPLETE", "Canceled": "PRUNED"}
+    assert [one.state.name for one in search.trials_] == [states[one] for one in search.cv_results_["state"]]
+    assert not hasattr(RaydriveSearchCV(SVC(), {"C": [1.0]}, **HERE).fit(X, Y), "study_")
+
+
 def test_arguments_of_tune_sklearn() -> None:
     search = RaydriveSearchCV(
         SGDClassifier(random_state=0),

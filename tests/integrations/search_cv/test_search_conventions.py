@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import check_estimator
 
 from raydrive import ConfigError, RaydriveGridSearchCV, RaydriveSearchCV, log_range
+from raydrive.integrations.search_cv import candidate
 
 X, Y = load_iris(return_X_y=True)
 HERE = {"address": "inline", "random_state": 0}
@@ -265,6 +267,16 @@ def test_epochs_of_partial_fit_are_intervals() -> None:
     for epoch in range(6):
         by_hand.partial_fit(X, y, **({"classes": np.unique(y)} if epoch == 0 else {}))
     assert np.array_equal(search.best_estimator_.coef_, by_hand.coef_)
+
+
+def test_a_search_in_this_process_leaves_nothing_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(candidate, "CHECKPOINT_AFTER_S", 0.0)
+    search = RaydriveGridSearchCV(SVC(), GRID, cv=3, **HERE).fit(X, Y)
+    assert max(search.cv_results_["n_intervals"]) == 3
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_searched_is_refused_with_the_way_out() -> None:

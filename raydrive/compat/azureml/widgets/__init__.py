@@ -3,6 +3,7 @@
 from typing import Any
 
 from raydrive.compat.azureml._names import complete
+from raydrive.compat.azureml._runs import Run
 from raydrive.studio.notebook.widget import RunDetails as Native
 
 
@@ -10,11 +11,12 @@ class RunDetails(Native):
     """HyperDrive's notebook widget.
 
     Args:
-        run_instance: The run to show; of a pipeline, the run of the step that tunes.
+        run_instance: The run to show; of a pipeline, the run of the step that tunes; of a trial, its run.
     """
 
     def __init__(self, run_instance: Any) -> None:
-        super().__init__(getattr(run_instance, "hyperdrive_run", None) or run_instance)
+        shown = getattr(run_instance, "hyperdrive_run", None) or run_instance
+        super().__init__(shown.parent if isinstance(shown, Run) else shown)
 
 
 __all__ = ["RunDetails"]
