@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 from pathlib import Path
 
 import pytest
 from script_runs import Done, RunScript, run_script
 
+from raydrive import wire
 from raydrive.compat.tuners import in_trial
 
 pytestmark = pytest.mark.integrations
@@ -24,12 +26,10 @@ y = (x[:, 0] > 17).astype(int)
 def train(config):
     data = xgboost.DMatrix(x, label=y)
     callback = TuneReportCheckpointCallback({"loss": "eval-logloss"}, frequency=2, filename="kept.json")
-    booster = xgboost.train(
+    xgboost.train(
         {"objective": "binary:logistic", "eta": config["lr"], "nthread": 1}, data, num_boost_round=3,
         evals=[(data, "eval")], verbose_eval=False, callbacks=[callback],
     )
-    kept = tune.Checkpoint("CHECKPOINTS/" + sorted(__import__("os").listdir("CHECKPOINTS"))[-1])
-    assert TuneReportCheckpointCallback.get_model(kept, filename="kept.json").num_boosted_rounds() == 3
 
 tune.run(train, config={"lr": tune.uniform(0, 1)}, metric="loss", mode="min")
 """
@@ -127,13 +127,34 @@ def needs(library: str) -> None:
 
 
 def trial_of(run_script: RunScript, folder: Path, text: str) -> tuple[Done, list[str]]:
-    """Runs a script as a trial; also returns the files of its checkpoints."""
-    kept, train = folder / "kept", folder / "train.py"
-    kept.mkdir()
-    train.write_text(text.replace("CHECKPOINTS", str(kept)))
-    env = {"RAYDRIVE_CHECKPOINT_DIR": str(kept), "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "")}
-    done = run_script(Path(in_trial.__file__), "0", str(train), env={name: each for name, each in env.items() if each})
-    return done, sorted(path.name for path in kept.rglob("*") if path.is_file() and not path.name.startswith("."))
+    """Runs a script as a trial; also returns the files of its checkpoints, those of one after those of another."""
+    staged, arrived, train = folder / "staged", folder / "arrived", folder / "train.py"
+    for each in (staged, arrived):
+        each.mkdir()
+    train.write_text(text)
+    ended = threading.Event()
+    taker = threading.Thread(target=take, args=(staged, arrived, ended))
+    taker.start()
+    env = {"RAYDRIVE_CHECKPOINT_DIR": str(staged), "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "")}
+    try:
+        given = {name: each for name, each in env.items() if each}
+        done = run_script(Path(in_trial.__file__), "0", str(train), env=given)
+    finally:
+        ended.set()
+        taker.join()
+    files = [path.name for path in sorted(arrived.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    return done, files
+
+
+def take(staged: Path, arrived: Path, ended: threading.Event) -> None:
+    """Takes checkpoints away, as a trial actor does: training waits for that."""
+    while True:
+        last = ended.is_set()
+        for path in staged.glob(f"*{wire.SAVED}"):
+            path.rename(arrived / path.name)
+        if last:
+            return
+        ended.wait(0.01)
 
 
 def test_xgboost_of_ray_tune(run_script: RunScript, tmp_path: Path) -> None:
@@ -142,7 +163,7 @@ def test_xgboost_of_ray_tune(run_script: RunScript, tmp_path: Path) -> None:
     losses = done.metrics["loss"]
     assert len(losses) == 3
     assert losses == sorted(losses, reverse=True)
-    assert "kept.json" in files
+    assert files == ["kept.json", "kept.json"], "after the second round, and at the end"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +178,7 @@ def test_keras_of_ray_tune(run_script: RunScript, tmp_path: Path, callback: str,
     text = KERAS.replace("CALLBACK", callback).replace("ARGUMENTS", arguments)
     done, files = trial_of(run_script, tmp_path, text)
     assert len(done.metrics["error"]) == 3
-    assert ("model.keras" in files) == saved
+    assert files == ["model.keras"] * 3 * saved
 
 
 @pytest.mark.parametrize(
@@ -168,7 +189,7 @@ def test_lightning_of_ray_tune(run_script: RunScript, tmp_path: Path, library: s
     needs(library)
     done, files = trial_of(run_script, tmp_path, LIGHTNING.replace("MODULE", line))
     assert len(done.metrics["loss"]) == 3
-    assert "net.ckpt" in files
+    assert files == ["net.ckpt"] * 3
 
 
 @pytest.mark.parametrize("library", list(OPTUNA))

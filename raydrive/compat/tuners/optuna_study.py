@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -25,6 +26,7 @@ LEAST_TIMEOUT_S = 60
 DETAILS = "tuner.json"
 _optimize = optuna.study.Study.optimize
 _report = Trial.report
+_made: list[tuple[str, Any]] = []
 _create_study, _load_study = optuna.create_study, optuna.load_study
 
 
@@ -32,18 +34,35 @@ def install(submits: bool) -> None:
     """Has every study's ``optimize`` carried out by raydrive.
 
     Args:
-        submits: Whether this process starts runs. Else its studies are in memory: nothing is written to a storage, and
-            it is no error that it has a study already: each trial runs the script again.
+        submits: Whether this process starts runs. Else it is no error that a storage has a study already, because each
+            trial runs the script again, nor that there is no such storage where the trial runs.
     """
     setattr(optuna.study.Study, "optimize", _optimized)  # noqa: B010  (to mypy, a method is no variable)
     if not submits:
         for module in (optuna, optuna.study, optuna.study.study):
-            setattr(module, "create_study", _in_memory)  # noqa: B010
+            setattr(module, "create_study", _opened)  # noqa: B010
             setattr(module, "load_study", _loaded)  # noqa: B010
 
 
-def _in_memory(*, storage: Any = None, load_if_exists: bool = False, **given: Any) -> Any:
-    return _create_study(**given)
+def forget() -> None:
+    """Deletes the studies that this process has made in storages; of a script that was run to be converted."""
+    for study_name, storage in _made:
+        with contextlib.suppress(Exception):  # each storage has errors of its own
+            optuna.delete_study(study_name=study_name, storage=storage)
+    _made.clear()
+
+
+def _opened(*, study_name: Any = None, storage: Any = None, load_if_exists: bool = False, **given: Any) -> Any:
+    if storage is None:
+        return _create_study(study_name=study_name, **given)
+    try:
+        known = study_name in optuna.get_all_study_names(storage)
+        study = _create_study(study_name=study_name, storage=storage, load_if_exists=True, **given)
+    except Exception:  # each storage has errors of its own
+        return _create_study(study_name=study_name, **given)
+    if not known:
+        _made.append((study.study_name, storage))
+    return study
 
 
 def _loaded(*, study_name: Any = None, storage: Any = None, **given: Any) -> Any:

@@ -59,6 +59,8 @@ def tuning_of(file: Path) -> Tuning:
             fix = f"{fix} Install what is missing into the Python that runs raydrive: pip install {error.name}"
         raise ConfigError(Problem(place, f"{type(error).__name__}: {error}", allowed, fix)) from error
     finally:
+        if (optuna_study := sys.modules.get("raydrive.compat.tuners.optuna_study")) is not None:
+            optuna_study.forget()
         sys.argv, sys.path[:] = before[0], before[1]
         os.chdir(folder)
     raise ConfigError(Problem(str(file), "no such call", allowed, fix))

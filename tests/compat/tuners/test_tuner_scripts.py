@@ -300,6 +300,16 @@ def test_a_study_that_a_storage_has_already_is_no_error_in_a_trial(run_script: R
         assert run_script(Path(in_trial.__file__), "0", str(train), params=lowest).metrics["value"] == [0.1]
 
 
+def test_a_script_that_reads_its_storage_is_converted_and_leaves_no_study(tmp_path: Path) -> None:
+    text = (
+        "import optuna\nstudy = optuna.create_study(study_name='own', storage='sqlite:///own.db')\n"
+        "assert optuna.get_all_study_summaries('sqlite:///own.db')[0].study_name == 'own'\n"
+        "study.optimize(lambda trial: trial.suggest_float('x', 0, 1), n_trials=2)\n"
+    )
+    assert converted(tmp_path, text)[0]["limits"] == {"max_total_trials": 2}
+    assert converted(tmp_path, text)[0]["experiment_name"] == "own"
+
+
 @pytest.mark.ray
 def test_a_script_of_ray_tune_runs_whole(tmp_path: Path) -> None:
     used = TUNE.replace("begin = 0", "begin = ray.get(ray.put(0))")  # in a trial Ray connects when it is used
