@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from raydrive.api.display.text import time_left_text
 from raydrive.cli.completion import run_ids
 from raydrive.cli.console import (
     PARAMS,
@@ -164,7 +165,6 @@ def resume(
 ) -> int:
     """Continue an interrupted run, or extend one that has ended; only its storage is needed."""
     from raydrive.api.display.console import Seen  # lazy: rich, 0.08 s
-    from raydrive.api.display.text import time_left_text  # lazy: rich, 0.05 s
     from raydrive.api.submit import launch as launching  # lazy: raydrive.api.submit.launch, 0.06 s
     from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.002 s
 

@@ -130,7 +130,7 @@ _USUAL_LIMIT_S = 7 * 86_400.0
 
 
 def time_left_text(run: RunReader) -> str:
-    """Returns a note on how much of its time limit a run that continues has used; empty where that is a week or more, as by default."""
+    """Returns a note on how much of its time limit a run that continues has used; empty from a week on."""
     limit_s, used_s = run.sweep.limits.max_duration_s, run.sweep.elapsed_s(run.sweep.last_at)
     if limit_s is None or limit_s >= _USUAL_LIMIT_S:
         return ""
