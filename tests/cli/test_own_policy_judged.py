@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from doc_pages import FILE, ROOT, blocks
@@ -37,6 +38,30 @@ def test_class_beside_the_user_is_found(tmp_path: Path) -> None:
     found = whatif(beside, storage)
     assert found.returncode == 0, found.stderr
     assert "floor: best" in found.stdout
+    assert f"Note: mypolicy:Floor is the class in {beside / 'mypolicy.py'}." in found.stderr
     missing = whatif(elsewhere, storage)
     assert missing.returncode == 2
     assert "A module in this folder is found, too; one that came with the run is with --run-code." in missing.stderr
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The class as the run had it: it stops nothing."""
+
+    limit: float
+
+    def judge(self, trial: int, interval: int, curves: object) -> None:
+        return None
+
+
+Floor.__module__, Floor.__qualname__ = "mypolicy", "Floor"
+
+
+def test_changed_class_judges_again_with_the_parameters_of_the_run(tmp_path: Path) -> None:
+    storage = tmp_path / "runs"
+    record(storage, replace(config(12), policy=Floor(0.9)), run_id=RUN)
+    (code,) = (one.body for one in blocks(ROOT / "docs" / "how-to" / "extend.md") if "# mypolicy.py" in one.body)
+    (tmp_path / "mypolicy.py").write_text(code)
+    found = whatif(tmp_path, storage)
+    assert found.returncode == 0, found.stderr
+    assert "floor: best" in found.stdout  # the run itself stopped no trial
