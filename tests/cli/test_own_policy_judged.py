@@ -65,3 +65,15 @@ def test_changed_class_judges_again_with_the_parameters_of_the_run(tmp_path: Pat
     found = whatif(tmp_path, storage)
     assert found.returncode == 0, found.stderr
     assert "floor: best" in found.stdout  # the run itself stopped no trial
+
+
+def test_judge_that_returns_no_verdict_is_told_so(tmp_path: Path) -> None:
+    storage = tmp_path / "runs"
+    record(storage, config(12), run_id=RUN)
+    (tmp_path / "mypolicy.py").write_text(
+        "class Floor:\n"
+        "    def __init__(self, limit):\n        self.limit = limit\n"
+        "    def judge(self, trial, interval, curves):\n        return True\n"
+    )
+    found = whatif(tmp_path, storage)
+    assert "mypolicy.py, line 1: Floor.judge returned True; it has to return a Verdict or None" in found.stderr
