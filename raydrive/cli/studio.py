@@ -233,7 +233,7 @@ def _with_code(history: RunHistory, given: Policy | None, run_code: bool) -> tup
             found = UserClasses({}, None).policy(given.raw)
         except ConfigError as error:
             hint = "A module in this folder is found, too; one that came with the run is with --run-code."
-            problems = [one if one.fix else replace(one, fix=hint) for one in error.problems]
+            problems = [replace(one, fix=one.fix or hint * one.where.endswith(".type")) for one in error.problems]
             raise ConfigError(problems) from error
         say(f"Note: {given.kind} is the class in {sys.modules[type(found).__module__].__file__}.")
         return found, own
