@@ -170,7 +170,7 @@ def whatif(
             f"Note: what {own.kind} would do is not shown, because its code was submitted with the run. --run-code "
             "executes that code here."
         )
-    found = outcomes(history, choices(own) if given is None else [given])
+    found = outcomes(history, choices(own), own) if given is None else outcomes(history, [given])
     if output is Format.JSON:
         emit_json({"run": history.layout.run_id, "outcomes": [one.to_json() for one in found]})
         return 0
@@ -230,11 +230,13 @@ def _with_code(history: RunHistory, given: Policy | None, run_code: bool) -> tup
             str(Path.cwd())
         )  # the class that the user names may stand beside; what is installed comes first
         try:
-            return UserClasses({}, None).policy(given.raw), own
+            found = UserClasses({}, None).policy(given.raw)
         except ConfigError as error:
             hint = "A module in this folder is found, too; one that came with the run is with --run-code."
-            problems = [one if one.fix else replace(one, fix=hint) for one in error.problems]
+            problems = [replace(one, fix=one.fix or hint * one.where.endswith(".type")) for one in error.problems]
             raise ConfigError(problems) from error
+        say(f"Note: {given.kind} is the class in {sys.modules[type(found).__module__].__file__}.")
+        return found, own
     folder = tempfile.mkdtemp(prefix="raydrive-classes-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # the classes may import more of the code later
     classes = run_classes(history.config, history.layout, Path(folder))

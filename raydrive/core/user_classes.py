@@ -326,3 +326,18 @@ def failure(value: object, doing: str, error: BaseException) -> UserCodeError:
     """
     kind = type(value)
     return UserCodeError(f"{type_name(kind)} failed in {doing}: {reason(error, kind)}")
+
+
+def no_verdict(value: object, found: object) -> TypeError:
+    """Returns the error for a user's policy whose ``judge`` returned something else than a verdict or None.
+
+    Args:
+        value: The policy.
+        found: What it returned.
+    """
+    kind = type(value)
+    try:
+        place = f"{(inspect.getsourcefile(kind) or '').rpartition('/')[2]}, line {inspect.getsourcelines(kind)[1]}: "
+    except (OSError, TypeError):  # a class of a notebook, or one that travelled by value
+        place = ""
+    return TypeError(f"{place}{kind.__qualname__}.judge returned {show(found)}; it has to return a Verdict or None")

@@ -24,6 +24,7 @@ from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_re
 from raydrive.core.records import Params, Started
 from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.user_classes import is_own
 from raydrive.core.views.savings import Forecast, Span, intervals_trained, share_saved
 from raydrive.core.views.summary import seconds_of
 from raydrive.runtime.decision_loop import DecisionLoop
@@ -129,19 +130,28 @@ class Played:
     elapsed_s: float
 
 
-def what_if(history: RunHistory, policy: Policy | dict[str, Any] | str, free: Played | None = None) -> WhatIfResult:
+def what_if(
+    history: RunHistory,
+    policy: Policy | dict[str, Any] | str,
+    free: Played | None = None,
+    ran: Policy | None = None,
+) -> WhatIfResult:
     """Returns what a policy would have done on a run's recorded curves; for the run's own policy, what it did.
+
+    A user's class may have changed since the run: an object of one judges again, with the same parameters, too.
 
     Args:
         history: The run; one that still continues is taken as far as it is.
         policy: A policy or its JSON form.
         free: What ``play`` gave without a policy; for asking several times.
+        ran: The run's own policy where it was built from the run's code: it is answered with what it did.
 
     Raises:
         ConfigError: If the JSON form is wrong; all problems at once.
     """
     chosen = policy_from_json(policy, "policy") if isinstance(policy, dict | str) else policy
     record, own = _as_it_was(history), policy_record(chosen) == policy_record(history.config.policy)
+    own = own and (chosen is ran or is_own(type(chosen)))
     free = free or play(history, NoTerminationPolicy())
     played = record if own else free if isinstance(chosen, NoTerminationPolicy) else play(history, chosen)
     best, then = played.sweep.best, history.sweep.best
@@ -193,10 +203,10 @@ def choices(own: Policy) -> list[Policy]:
     return [own, *(one for one in others if policy_record(one) != policy_record(own))]
 
 
-def outcomes(history: RunHistory, policies: Iterable[Policy]) -> list[WhatIfResult]:
+def outcomes(history: RunHistory, policies: Iterable[Policy], ran: Policy | None = None) -> list[WhatIfResult]:
     """Returns what several policies would have done; see ``what_if``."""
     free = play(history, NoTerminationPolicy())
-    return [what_if(history, one, free) for one in policies]
+    return [what_if(history, one, free, ran) for one in policies]
 
 
 def _as_it_was(history: RunHistory) -> Played:
