@@ -72,6 +72,9 @@ def _line_of(problem: Problem, root: Node) -> str:
     value = node.plain() if node is not None else None
     scalar = isinstance(value, bool | int | float | str) and len(str(value)) <= _LONGEST_VALUE
     if near and (problem.found == "an unknown key" or problem.allowed.startswith(_OF_A_KEY)):
+        unit = _UNIT.search(key) if near[1].endswith("timeout") else None
+        if unit and isinstance(value, int | float) and not isinstance(value, bool):
+            value *= _UNIT_S[unit[1]]
         return f"{near[1]}: {_written(value)}" if scalar else f"{near[1]}:"
     if near:
         return f"{key}: {near[1]}" if scalar and problem.found == show(value) else ""
@@ -89,6 +92,10 @@ def _written(value: object) -> str:
     return str(value) if plain else json.dumps(value)
 
 
+_UNIT = re.compile(r"_([mhd])(?:in|ins|inutes?|ours?|rs?|ays?)?$")
+"""The unit of a time in the name of a key; the key that is meant is in seconds."""
+_UNIT_S = {"m": 60, "h": 3600, "d": 86_400}
+"""Lengths of the units, in seconds."""
 _LONGEST_VALUE = 100
 _OF_A_KEY = ("no such key", "a parameter of the search space: ")
 """Characters of a value that is repeated in a line to paste."""
@@ -124,6 +131,12 @@ _ELSEWHERE = {
     "value": "It belongs in objective.value.",
     "jobs": "A file with jobs is a pipeline: type: pipeline.",
     "limits.max_duration_minutes": "It is limits.timeout here, in seconds.",
+    "points_to_evaluate": "It is raydrive.points here, for every sampling.",
+    "raydrive.points_to_evaluate": "It is raydrive.points here, for every sampling.",
+    "time_budget_s": "It is limits.timeout here, in seconds.",
+    "direction": "It is objective.goal here.",
+    "objective.direction": "It is objective.goal here.",
+    "resources_per_trial": "It is raydrive.resources here.",
 }
 
 

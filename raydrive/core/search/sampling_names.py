@@ -98,6 +98,8 @@ def _unknown(key: object, value: object, kind: str, known: tuple[str, ...], wher
     owners = [other for other, names in OPTIONS.items() if key in names]
     if owners:
         fix = f"Remove it, or write type: {owners[0]}."
+        if key == "points_to_evaluate":
+            fix = "Write the points under raydrive.points, which every sampling tries first."
         return Problem(f"{where}.{key}", show(value), f"no {key}: {kind} has none", fix)
     return Problem(f"{where}.{key}", "an unknown key", ", ".join(("type", *known)), did_you_mean(str(key), known))
 

@@ -29,6 +29,7 @@ from raydrive.core.space.distributions import (
     Uniform,
 )
 from raydrive.core.space.expressions import MANY, TUPLE, Choice, Expression, RandInt, Value, canonical, field_names
+from raydrive.core.space.other_names import in_our_words
 from raydrive.core.space.plain_bounds import BOUNDED, PLAIN, Spelling, doubts, exponents, mistake
 
 EXPRESSIONS: dict[str, type[Expression]] = {
@@ -101,10 +102,12 @@ class Reader:
         self._wrong(where, _named(raw), f"an expression: one of {_KNOWN}", fix)
         return None
 
-    def _kind(self, name: Any, where: str) -> type[Expression] | None:
+    def _kind(self, name: Any, where: str, meant: str = "") -> type[Expression] | None:
         folded = folded_name(name)
         if folded not in _FOLDED:
-            fix = self._near(name, [*EXPRESSIONS, LOG_RANGE]) if isinstance(name, str) else ""
+            fix = f"Write: {meant}" if meant else ""
+            if isinstance(name, str) and not fix:
+                fix = self._near(name, [*EXPRESSIONS, LOG_RANGE])
             self._wrong(where, show(name), f"one of {_KNOWN}", fix)
             return None
         return _FOLDED[folded]
@@ -115,9 +118,11 @@ class Reader:
         if "type" not in raw:
             near = [name for name, cls in EXPRESSIONS.items() if set(raw) >= set(field_names(cls))]
             fix = f"With these keys it may be {' or '.join(near)}." if near else ""
+            if meant := in_our_words(raw):
+                fix = f"Write: {meant}"
             self._wrong(f"{where}.type", "nothing", f"one of {_KNOWN}", fix)
             return None
-        cls = self._kind(raw["type"], f"{where}.type")
+        cls = self._kind(raw["type"], f"{where}.type", in_our_words(raw))
         if cls is None:
             return None
         before = len(self.problems)
@@ -145,7 +150,8 @@ class Reader:
         for key in raw:
             if key != "type" and key not in known:
                 listed = ", ".join(name for name in known if name != "bounds")
-                fix = self._near(str(key), known)
+                meant = in_our_words(raw) if key == "log" else ""
+                fix = f"Write: {meant}" if meant else self._near(str(key), known)
                 self._wrong(f"{where}.{key}", show(raw[key]), f"no such key; {cls.kind} has {listed}", fix)
         if "bounds" in known and "bounds" in raw and folded_name(raw["bounds"]).strip() != PLAIN:
             fix = "Without this key the bounds are exponents to base e."
@@ -277,6 +283,13 @@ class Reader:
                 out[str(key)] = self.expression(item, inner, depth + 1)
             else:
                 out[str(key)] = self._plain(item, inner, depth + 1)
+        name, others = next(iter(out), ""), list(out)[1:]
+        if not self._recorded and others and out[name] is None and all(isinstance(out[o], Expression) for o in others):
+            beside = ", ".join(others)
+            self.notes.append(
+                f"{where}: {name!r} has no value and stands beside {beside}. If it is the name of the option, indent "
+                f"its parameters below it: {{{name}: {{{others[0]}: ...}}}}"
+            )
         return out
 
 
