@@ -21,6 +21,7 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, Problem, StorageError, show
 from raydrive.storage.folder.base import Folder, redact
 from raydrive.storage.folder.open import open_folder
+from raydrive.storage.folder.uris import within
 from raydrive.storage.shared_data import PREFIX, DataFunction, write_shared
 
 FOLDER = ".shared-data"
@@ -164,7 +165,7 @@ def _written(target: WithData, folder: Folder) -> dict[str, str]:
             if folder.local_path is None:
                 folder.put_file(path, path.name)
                 path.unlink()
-            inputs[PREFIX + name] = str(path) if folder.local_path is not None else _within(folder.uri, path.name)
+            inputs[PREFIX + name] = str(path) if folder.local_path is not None else within(folder.uri, path.name)
     return inputs
 
 
@@ -175,9 +176,3 @@ def _tell_pickled(name: str, reason: str) -> None:
         UserWarning,
         stacklevel=2,
     )
-
-
-def _within(uri: str, name: str) -> str:
-    """The URI of a file in a folder; options of the store stay in its query."""
-    base, mark, query = uri.partition("?")
-    return f"{base.rstrip('/')}/{name}{mark}{query}"

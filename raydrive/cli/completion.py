@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -52,10 +51,9 @@ def export_kinds(incomplete: str) -> list[str]:
 
 
 def _storage(context: typer.Context) -> str:
-    from raydrive.settings.nearest import DEFAULT_STORAGE, read_place  # lazy: raydrive.settings.nearest, 0.001 s
+    from raydrive.settings.nearest import usual_storage  # lazy: raydrive.settings.nearest, 0.001 s
 
-    given = context.params.get("storage") or os.environ.get("RAYDRIVE_STORAGE")
-    return str(given or read_place().storage or DEFAULT_STORAGE)
+    return str(context.params.get("storage") or usual_storage())
 
 
 def _runs(context: typer.Context) -> Iterator[RunInfo]:

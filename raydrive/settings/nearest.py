@@ -53,3 +53,12 @@ def read_place(path: str | os.PathLike[str] | None = None) -> RunPlace:
 
     own = load_settings([file]).own
     return RunPlace(storage=own.storage, address=own.address, plain_ray=own.plain_ray)
+
+
+def usual_storage() -> str:
+    """Returns the storage of ``RAYDRIVE_STORAGE``, else of the nearest ``raydrive.toml``, else ``DEFAULT_STORAGE``.
+
+    Raises:
+        ConfigError: If the file cannot be read or something in it is wrong.
+    """
+    return os.environ.get("RAYDRIVE_STORAGE") or read_place().storage or DEFAULT_STORAGE

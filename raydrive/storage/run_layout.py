@@ -34,6 +34,7 @@ from raydrive.storage.checksums import checked_json, checked_lines, unchecked_js
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.folder.open import open_folder
+from raydrive.storage.folder.uris import above, split_options, within
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RUN_ID = re.compile(r".+-(\d{8}-\d{6})-[0-9a-f]{4,}")
@@ -136,7 +137,7 @@ class RunLayout:
     def key(self) -> str:
         """A name that no other run's folder has, nor a copy of this one: its id and where it is."""
         local = self.folder.local_path
-        place = os.path.realpath(local) if local is not None else self.folder.uri.partition("?")[0].rstrip("/")
+        place = os.path.realpath(local) if local is not None else split_options(self.uri)[0].rstrip("/")
         return f"{self.run_id}-{sha256(place.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
     @property
@@ -240,9 +241,7 @@ class RunLayout:
         """
         if uri:
             return RunLayout.open(uri)
-        base, mark, options = self.folder.uri.partition("?")
-        storage = base.rstrip("/").removesuffix(f"/{self.experiment}/{self.run_id}")
-        return RunLayout.open(f"{storage}/{experiment}/{run_id}{mark}{options}")
+        return RunLayout.open(within(above(self.uri, 2), f"{experiment}/{run_id}"))
 
     def write_classes_code(self, sha256: str) -> None:
         """Writes which code snapshot the classes of policy and sampling come from, instead of the trials'.

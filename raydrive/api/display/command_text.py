@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 
 from raydrive.core.errors import RaydriveError
-from raydrive.settings.nearest import DEFAULT_STORAGE, read_place
+from raydrive.settings.nearest import usual_storage
 from raydrive.storage.folder.open import open_folder
+from raydrive.storage.folder.uris import above
 from raydrive.storage.run_layout import RunLayout
 
 
@@ -19,13 +19,17 @@ def in_commands(layout: RunLayout) -> str:
     Args:
         layout: The run's folder.
     """
+    return f"{layout.run_id}{storage_option(layout)}"
+
+
+def storage_option(layout: RunLayout) -> str:
+    """Returns `` --storage PLACE`` for a run that is not in the usual storage; else nothing.
+
+    Args:
+        layout: The run's folder.
+    """
     try:
-        place = os.environ.get("RAYDRIVE_STORAGE") or read_place().storage or DEFAULT_STORAGE
-        usual = open_folder(place).child(layout.experiment, layout.run_id).uri
+        usual = open_folder(usual_storage()).child(layout.experiment, layout.run_id).uri
     except RaydriveError:  # what cannot be opened is not where the run is
         usual = ""
-    if layout.uri == usual:
-        return layout.run_id
-    base, mark, options = layout.uri.partition("?")
-    storage = f"{base.rstrip('/').removesuffix(f'/{layout.experiment}/{layout.run_id}')}{mark}{options}"
-    return f"{layout.run_id} --storage {shlex.quote(storage)}"
+    return "" if layout.uri == usual else f" --storage {shlex.quote(above(layout.uri, 2))}"

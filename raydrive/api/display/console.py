@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from raydrive.api.display.command_text import in_commands
+from raydrive.api.display.command_text import in_commands, storage_option
 from raydrive.api.display.fitted_lines import fitted
 from raydrive.api.display.live_view import EndedTrial, LiveView
 from raydrive.api.display.notebook_follow import follow_in_cell, in_notebook
@@ -357,13 +357,12 @@ def next_commands(run: RunReader, best: int | None, found: Trouble | None = None
         best: Number of its best trial; None where it has none.
         found: Its trials that failed or ran out of time, where there are any.
     """
-    name = in_commands(run.layout)
-    _, mark, storage = name.partition(" ")
-    log = f"raydrive logs {run.id} {{}}{mark}{storage}"
-    commands = {} if found is None else {log.format(found.trial): "the whole output of this trial"}
-    commands[f"raydrive trials {name}"] = "all trials and why each ended"
+    place, commands = storage_option(run.layout), {}
+    if found is not None:
+        commands[f"raydrive logs {run.id} {found.trial}{place}"] = "the whole output of this trial"
+    commands[f"raydrive trials {run.id}{place}"] = "all trials and why each ended"
     if best is not None:
-        commands[log.format(best)] = "the output of the best trial"
-        commands[f"raydrive best {name} -o json"] = "its parameters, for scripts"
+        commands[f"raydrive logs {run.id} {best}{place}"] = "the output of the best trial"
+        commands[f"raydrive best {run.id}{place} -o json"] = "its parameters, for scripts"
     width = max(map(len, commands))
     return [f"{command:<{width}}  # {why}" for command, why in commands.items()]

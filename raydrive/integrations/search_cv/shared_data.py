@@ -22,6 +22,7 @@ from raydrive import variables, wire
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.storage.folder.base import redact
 from raydrive.storage.folder.open import open_folder
+from raydrive.storage.folder.uris import within
 
 INPUT = "data"
 """Name of the input of a trial that stands for the file."""
@@ -93,7 +94,7 @@ def stored(data: SharedData, storage: str | os.PathLike[str]) -> Iterator[Stored
             with tempfile.TemporaryDirectory() as temporary:
                 joblib.dump(data, Path(temporary) / _FILE)
                 folder.put_file(Path(temporary) / _FILE, _FILE)
-            yield StoredData(_within(folder.uri, _FILE), local=False)
+            yield StoredData(within(folder.uri, _FILE), local=False)
     except KeyboardInterrupt:
         keep = True
         raise
@@ -101,12 +102,6 @@ def stored(data: SharedData, storage: str | os.PathLike[str]) -> Iterator[Stored
         _loaded.cache_clear()  # where the candidates were evaluated here
         if not keep:
             folder.delete_tree()
-
-
-def _within(uri: str, name: str) -> str:
-    """The URI of a file in a folder; options of the store stay in its query."""
-    base, mark, query = uri.partition("?")
-    return f"{base.rstrip('/')}/{name}{mark}{query}"
 
 
 def load(path: str) -> SharedData:

@@ -26,6 +26,7 @@ from raydrive.core.errors import StorageError
 from raydrive.storage.folder.base import Folder, Item, check_name, failure
 from raydrive.storage.folder.local import open_source
 from raydrive.storage.folder.names import is_temporary, temporary, to_bytes
+from raydrive.storage.folder.uris import within
 
 SETTLE_S = 0.3
 """How long ``create_exclusive`` waits before it reads back what it put."""
@@ -135,9 +136,7 @@ class ArrowFolder(Folder):
     def child(self, *names: str) -> ArrowFolder:
         """See ``Folder.child``."""
         tail = "/".join(map(check_name, names))
-        base, mark, query = self._uri.partition("?")
-        uri = f"{base.rstrip('/')}/{urllib.parse.quote(tail)}{mark}{query}"
-        return ArrowFolder(self._filesystem, f"{self._path}/{tail}", uri)
+        return ArrowFolder(self._filesystem, f"{self._path}/{tail}", within(self._uri, urllib.parse.quote(tail)))
 
     def read_or_none(self, name: str, start: int = 0, length: int | None = None) -> bytes | None:
         """See ``Folder.read_or_none``; only the wanted range is fetched."""

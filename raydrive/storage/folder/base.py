@@ -23,11 +23,11 @@ from pathlib import Path
 
 from raydrive.core.errors import StorageError
 from raydrive.storage.folder.names import legible
+from raydrive.storage.folder.uris import SCHEME_PATTERN, split_options
 
 SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
 """URI schemes that can be opened; ``wasb`` and ``wasbs`` are rewritten to ``abfs`` and ``abfss``."""
 
-SCHEME_PATTERN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters at least: C:\ is not a scheme
 _SECRET_KEYS = ("secret", "password", "token", "key", "sig", "credential")
 
 _ERRNO_HINTS = {
@@ -320,7 +320,7 @@ class Folder(ABC):
 
     def place_of(self, name: str) -> str:
         """Returns where a file of this folder is, for messages: no secrets, no options."""
-        base = self.uri.partition("?")[0] if SCHEME_PATTERN.match(self.uri) else self.uri
+        base, _ = split_options(self.uri)
         return redact(f"{base.rstrip('/')}/{name}" if name else base)
 
     def __repr__(self) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 from raydrive.core.argument_checks import LONGEST_NAME, unusable
 from raydrive.core.errors import StorageError, show
 from raydrive.storage.folder.arrow import open_remote
-from raydrive.storage.folder.base import SCHEME_PATTERN, SCHEMES, Folder, redact
+from raydrive.storage.folder.base import SCHEMES, Folder, redact
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.folder.local import LocalFolder
+from raydrive.storage.folder.uris import SCHEME_PATTERN
 
 
 def open_folder(place: str | os.PathLike[str]) -> Folder:
