@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 from raydrive.core.argument_checks import unusable
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.settings.packaged_toml import toml_library
 from raydrive.settings.tree import Node
 
 MOST_LEVELS = 20
@@ -64,7 +63,7 @@ def _toml_values(text: str, name: str) -> dict[str, Any]:
     """Returns what a TOML file holds; a ``ConfigError`` where it is not TOML, or goes beyond a bound."""
     if len(text) > MOST_CHARACTERS:
         raise ConfigError(Problem(name, f"{len(text):,} characters", f"at most {MOST_CHARACTERS:,}", place=name))
-    tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    tomllib = toml_library()
     try:
         raw: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import re
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from raydrive.core import errors
+from raydrive.settings.packaged_toml import read_packaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +26,7 @@ class ErrorEntry:
 @functools.cache
 def error_entries() -> tuple[ErrorEntry, ...]:
     """Returns all entries, in the order in which they are compared."""
-    toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    raw: dict[str, dict[str, str]] = toml.loads(Path(__file__).with_name("errors.toml").read_text("utf-8"))
+    raw: dict[str, dict[str, str]] = read_packaged(__file__, "errors.toml")
     return tuple(
         ErrorEntry(name, one.get("error", ""), one.get("pattern", ""), one["text"], one["remedy"])
         for name, one in raw.items()

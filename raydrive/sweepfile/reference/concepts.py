@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import re
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from raydrive.settings.packaged_toml import read_packaged
 from raydrive.sweepfile.reference.key_reference import find_keys, key_reference
 
 
@@ -34,8 +32,7 @@ class Concept:
 @functools.cache
 def concepts() -> tuple[Concept, ...]:
     """Returns all concepts."""
-    toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    raw: dict[str, dict[str, Any]] = toml.loads(Path(__file__).with_name("concepts.toml").read_text("utf-8"))
+    raw: dict[str, dict[str, Any]] = read_packaged(__file__, "concepts.toml")
     return tuple(
         Concept(
             title=one["names"][0],

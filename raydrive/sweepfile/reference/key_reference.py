@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import functools
-import importlib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,6 +12,7 @@ from pydantic import BaseModel
 from raydrive.core.early_stopping.policies import policy_keys
 from raydrive.core.space.expressions import field_names
 from raydrive.core.space.parsing import EXPRESSIONS, LOG_RANGE
+from raydrive.settings.packaged_toml import read_packaged
 from raydrive.settings.problems import model_in
 from raydrive.sweepfile.schema import InputKeys, OutputKeys, SweepKeys
 from raydrive.sweepfile.spellings import OF_LIMITS
@@ -119,9 +117,7 @@ class _Field:
 
 def key_texts() -> dict[str, dict[str, str]]:
     """Returns what ``keys.toml`` has, by key."""
-    toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    entries: dict[str, dict[str, str]] = toml.loads(Path(__file__).with_name("keys.toml").read_text("utf-8"))
-    return entries
+    return read_packaged(__file__, "keys.toml")
 
 
 def _entry(key: str, texts: dict[str, str], field: _Field) -> KeyReference:
