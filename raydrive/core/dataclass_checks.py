@@ -73,16 +73,7 @@ def _words(hint: Any) -> str:
 
 # --- arguments of users' classes -------------------------------------------------------------------------------------
 
-_KINDS: dict[Any, str] = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    list: "a list",
-    tuple: "a list",
-    dict: "a mapping",
-    type(None): "null",
-}
+_KINDS: dict[Any, str] = {**_NAMES, list: "a list", tuple: "a list", dict: "a mapping"}
 
 
 def wrong_arguments(kind: type, arguments: Mapping[str, Any], where: str) -> list[Problem]:
@@ -138,7 +129,7 @@ def _kind_words(hint: Any) -> str:
     if origin is Annotated:
         return _kind_words(inside[0])
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(map(_words, inside)))
+        return " or ".join(dict.fromkeys(map(_kind_words, inside)))
     if origin is Literal:
         return " or ".join(map(show, inside))
     if origin in (list, tuple) and inside:

@@ -18,11 +18,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 from numbers import Integral, Real
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from raydrive.core.dataclass_checks import wrong_arguments
 from raydrive.core.errors import ConfigError, Problem, UserCodeError, did_you_mean, show
 
+V = TypeVar("V")
 REFERENCE = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\s:]+$"
 """A regular expression for ``module:QualName``."""
 _PACKAGE = __name__.partition(".")[0]
@@ -328,16 +329,21 @@ def failure(value: object, doing: str, error: BaseException) -> UserCodeError:
     return UserCodeError(f"{type_name(kind)} failed in {doing}: {reason(error, kind)}")
 
 
-def no_verdict(value: object, found: object) -> TypeError:
-    """Returns the error for a user's policy whose ``judge`` returned something else than a verdict or None.
+def checked_verdict(value: object, found: V) -> V:
+    """Returns what ``judge`` of a policy returned.
 
     Args:
         value: The policy.
         found: What it returned.
+
+    Raises:
+        TypeError: If that is neither a verdict nor None.
     """
+    if found is None or hasattr(found, "stop"):
+        return found
     kind = type(value)
     try:
         place = f"{(inspect.getsourcefile(kind) or '').rpartition('/')[2]}, line {inspect.getsourcelines(kind)[1]}: "
     except (OSError, TypeError):  # a class of a notebook, or one that travelled by value
         place = ""
-    return TypeError(f"{place}{kind.__qualname__}.judge returned {show(found)}; it has to return a Verdict or None")
+    raise TypeError(f"{place}{kind.__qualname__}.judge returned {show(found)}; it has to return a Verdict or None")

@@ -55,7 +55,7 @@ from raydrive.core.sweep.run_end import ends_by, ends_by_report, fold_closing, f
 from raydrive.core.sweep.state import NODES_KEPT, History, RunEnding, State, Trial, details_of, duration_text, stop_all
 from raydrive.core.sweep.user_changes import Given, Logged, Steering
 from raydrive.core.sweep.warm_start_data import EMPTY, FIRST_CHECKPOINT, WarmStartData
-from raydrive.core.user_classes import failure, is_own, no_verdict
+from raydrive.core.user_classes import checked_verdict, failure, is_own
 from raydrive.core.user_facts import USER_FACTS, Edited, Retried, UserFact
 
 
@@ -412,9 +412,7 @@ class Sweep(ReadableSweep):
             return self._folded(self._members.after_report(fact, trial, self.config, self._pauses, full), fact.at)
         policy, stop, pause = self.config.policy, False, None
         try:
-            verdict = policy.judge(fact.trial, fact.interval, self.curves)
-            if not (verdict is None or hasattr(verdict, "stop")):
-                raise no_verdict(policy, verdict)
+            verdict = checked_verdict(policy, policy.judge(fact.trial, fact.interval, self.curves))
             if verdict is not None and (verdict.stop or verdict.pause):
                 stop, pause = verdict.stop, (verdict.why, "policy")
         except (Exception, SystemExit) as error:

@@ -18,7 +18,7 @@ from raydrive.core.sweep.next_attempt import launch
 from raydrive.core.sweep.packed_params import plain_params
 from raydrive.core.sweep.pauses import Pauses, goes_on_by_itself
 from raydrive.core.sweep.state import State
-from raydrive.core.user_classes import failure, is_own, no_verdict
+from raydrive.core.user_classes import checked_verdict, failure, is_own
 from raydrive.core.user_facts import Added, Annotated, Edited, Retried, RunPaused, RunUnpaused, StopAsked, UserFact
 
 AGAIN = "to be tried again"
@@ -207,10 +207,7 @@ def rejudged(state: State, config: RunConfig, curves: Curves, pauses: Pauses) ->
 
 def _judged(policy: Policy, trial: int, interval: int, curves: Curves) -> Verdict | None:
     try:
-        verdict = policy.judge(trial, interval, curves)
-        if not (verdict is None or hasattr(verdict, "stop")):
-            raise no_verdict(policy, verdict)
-        return verdict
+        return checked_verdict(policy, policy.judge(trial, interval, curves))
     except (Exception, SystemExit) as error:
         if is_own(type(policy)):
             raise
