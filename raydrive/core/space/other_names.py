@@ -6,14 +6,16 @@ siblings, of ``distribution:`` in sweeps of W&B, and of ``_type`` in search spac
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from raydrive.core.errors import show
 from raydrive.core.numbers import is_number
+from raydrive.core.space.shown import yaml_text
 
 _BOUNDS = (("min_value", "max_value"), ("low", "high"), ("lower", "upper"), ("min", "max"))
+_LONGEST = 40
+"""Characters of a text that is repeated as it is."""
 _LOG_WHOLE = {"lograndint", "logint", "intlog", "loguniformint", "intloguniform", "qlograndint", "logintuniform"}
 _LOG = {"loguniformvalues", "qloguniformvalues", "logfloat", "floatlog", "reciprocal", "invloguniform"}
 _WHOLE = {"int", "integer", "intuniform", "uniformint", "qrandint", "suggestint"}
@@ -49,12 +51,15 @@ def in_our_words(raw: Mapping[Any, Any]) -> str:
         kind = "uniform"
     else:
         return ""
-    low, high = next(((raw[a], raw[b]) for a, b in _BOUNDS if a in raw and b in raw), ("...", "..."))
-    return f"{{type: {kind}, min_value: {_written(low)}, max_value: {_written(high)}}}"
+    bounds = ((_written(raw[a]), _written(raw[b])) for a, b in _BOUNDS if a in raw and b in raw)
+    low, high = next(bounds, ("...", "..."))
+    return f"{{type: {kind}, min_value: {low}, max_value: {high}}}"
 
 
 def _written(value: Any) -> str:
     """A value as YAML has it, shortened as errors shorten values."""
-    if isinstance(value, str) and re.fullmatch(r"[\w.+-]{1,40}", value):
-        return value
-    return str(value) if is_number(value) else show(value)
+    if isinstance(value, str):
+        short = 0 < len(value) <= _LONGEST
+    else:
+        short = value is None or isinstance(value, bool) or is_number(value)
+    return yaml_text(value) if short else show(value)
