@@ -216,7 +216,7 @@ Entry = tuple[Fact, tuple[Decision, ...]]
 
 _OWN = (Started, Suggested, Resumed, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked, Estimated)
 TIMELESS = (Ticked, Cancelled, *USER_FACTS)
-"""Facts that move no clock: ticks are mostly not recorded, requests also while nobody works on the run."""
+"""Facts that move no clock: ticks are mostly not recorded, and requests are recorded without a driver, too."""
 _FACTS: dict[str, type[Any]] = {c.__name__: c for c in (*_OWN, *USER_FACTS)}
 _DECISIONS = {c.__name__: c for c in (Launch, Stop, Pause, Close, Finish, EndRun)}
 _KINDS: dict[str, type[Any]] = {**_FACTS, **_DECISIONS}

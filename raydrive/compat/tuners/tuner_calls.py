@@ -107,7 +107,7 @@ def carried_out(tuning: Tuning) -> list[Finished]:
     """Returns the trials of a tuner's call.
 
     Raises:
-        ConfigError: If the script was started by nobody who carries it out.
+        ConfigError: If raydrive did not start the script: nothing carries the call out then.
     """
     if not _roles:
         fix = "Start the script with raydrive run-script, or write a sweep file of it with raydrive convert."

@@ -1,7 +1,7 @@
 """How the configurations of a run stand, kept up to date: one more trial costs no more late in a run than early.
 
-What is kept follows from the trials alone: whoever begins with the same trials answers the same. Sums are exact, so
-that it does not matter in which order trials ended.
+What is kept follows from the trials alone: the same trials give the same answers. Sums are exact, so that it does not
+matter in which order trials ended.
 """
 
 from __future__ import annotations

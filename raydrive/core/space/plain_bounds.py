@@ -1,7 +1,7 @@
 """Bounds of logarithmic expressions: those that mean the values themselves, and exponents that were meant as values.
 
-HyperDrive's ``loguniform(-10, -2)`` is exp(uniform(-10, -2)): its bounds are exponents to base e. Whoever comes from
-another tool writes ``1e-5, 0.1`` and means the values. Values are what ``loguniform(low=1e-5, high=0.1)`` and
+HyperDrive's ``loguniform(-10, -2)`` is exp(uniform(-10, -2)): its bounds are exponents to base e. In other tools
+the bounds are the values themselves: ``1e-5, 0.1``. Such values are what ``loguniform(low=1e-5, high=0.1)`` and
 ``log_range(1e-5, 0.1)`` take, and in a mapping the keys ``low`` and ``high``, or any bounds with ``bounds: plain``.
 They are recorded as exponents.
 """
@@ -34,11 +34,11 @@ _FAR = 46.0
 _FAR_WHOLE = 23.0
 """exp of it is 1e10: no hyperparameter with a step is that large."""
 _NEAR_0 = 0.01
-"""An exponent between 0 and this draws from 1 to 1.01: nobody writes it instead of 0."""
+"""An exponent between 0 and this draws from 1 to 1.01: as an exponent it would be written 0."""
 _DECADE = 10.0
 """Ratio of two bounds of a logarithmic scale; less is no reason for one."""
 _DIGITS = 6
-"""Significant digits of a number that somebody wrote; more come from a computation, such as log(1.05)."""
+"""Significant digits of a number typed by hand; a computed one, such as log(1.05), has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def _meant_as_value(made: LogNormal | QLogNormal) -> bool:
 
 
 def _by_hand(number: float) -> bool:
-    """Whether a number has so few digits that somebody wrote it."""
+    """Whether a number has so few digits that it was typed by hand."""
     return float(f"{number:.{_DIGITS}g}") == number
 
 

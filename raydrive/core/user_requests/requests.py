@@ -1,7 +1,7 @@
 """What a user asks of a run, as facts for its judge: checked against the run as it stands.
 
 A request is a JSON object, as it travels to a driver: ``{"do": "edit", "patch": {...}, "by": "ada@laptop"}``. The same
-function serves the driver of a live run, and whoever records a request for a run that has none.
+function serves the driver of a live run, and a client that records a request for a run without a driver.
 """
 
 from __future__ import annotations
