@@ -47,12 +47,7 @@ def fit(config):
 
 tune.Tuner(fit, param_space={"lr": tune.uniform(0, 1)}, tune_config=tune.TuneConfig(metric="error", mode="min")).fit()
 """
-LIGHTNING = """\
-import torch
-MODULE
-from ray import tune
-from ray.tune.integration.pytorch_lightning import TuneReportCheckpointCallback, TuneReportCallback
-
+NET = """\
 class Net(pl.LightningModule):
     def __init__(self, lr):
         super().__init__()
@@ -63,6 +58,14 @@ class Net(pl.LightningModule):
         self.log("val_loss", self.layer(batch[0]).pow(2).mean())
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=self.lr)
+"""
+LIGHTNING = """\
+import torch
+MODULE
+from ray import tune
+from ray.tune.integration.pytorch_lightning import TuneReportCheckpointCallback, TuneReportCallback
+
+NET
 
 def fit(config):
     torch.manual_seed(1)
@@ -100,16 +103,7 @@ def objective(trial):
 """,
     "lightning": """\
 import lightning.pytorch as pl, torch
-class Net(pl.LightningModule):
-    def __init__(self, lr):
-        super().__init__()
-        self.lr, self.layer = lr, torch.nn.Linear(2, 1)
-    def training_step(self, batch, index):
-        return self.layer(batch[0]).pow(2).mean()
-    def validation_step(self, batch, index):
-        self.log("val_loss", self.layer(batch[0]).pow(2).mean())
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=self.lr)
+NET
 def objective(trial):
     data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(4, 2)))
     callback = optuna_integration.PyTorchLightningPruningCallback(trial, monitor="val_loss")
@@ -187,7 +181,7 @@ def test_keras_of_ray_tune(run_script: RunScript, tmp_path: Path, callback: str,
 )
 def test_lightning_of_ray_tune(run_script: RunScript, tmp_path: Path, library: str, line: str) -> None:
     needs(library)
-    done, files = trial_of(run_script, tmp_path, LIGHTNING.replace("MODULE", line))
+    done, files = trial_of(run_script, tmp_path, LIGHTNING.replace("MODULE", line).replace("NET\n", NET))
     assert len(done.metrics["loss"]) == 3
     assert files == ["net.ckpt"] * 3
 
@@ -197,7 +191,9 @@ def test_pruning_callbacks_of_optuna(run_script: RunScript, tmp_path: Path, libr
     needs(library)
     needs("optuna_integration")
     end = "study = optuna.create_study(direction='minimize')\nstudy.optimize(objective, n_trials=2)\n"
-    done, _ = trial_of(run_script, tmp_path, f"import optuna, optuna_integration\n{OPTUNA[library]}{end}")
+    done, _ = trial_of(
+        run_script, tmp_path, f"import optuna, optuna_integration\n{OPTUNA[library]}{end}".replace("NET\n", NET)
+    )
     values = done.metrics["value"]
     assert len(values) == 3, "each interval once: what is returned is the last of them"
     assert len(set(values)) > 1
