@@ -228,7 +228,7 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
         lambda: "superseded" in ray.get(old.view.remote())["trouble"], "the old driver to learn that it is superseded"
     )
     with contextlib.suppress(StaleEpochError):  # it may take the word before it learns that it is over
-        ray.get(late)
+        ray.get(late, timeout=60)
     run.wait_for_completion()
     assert run.get_status() == "Completed"
     assert [fact for fact in facts(run) if isinstance(fact, Cancelled)] == []

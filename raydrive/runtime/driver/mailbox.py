@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from raydrive.core.errors import StaleEpochError
 from raydrive.core.records import Fact
 
 
@@ -40,6 +41,18 @@ class Mailbox:
         self._facts: list[Fact] = []
         self._acks: list[asyncio.Future[None]] = []
         self._arrived = asyncio.Event()
+        self._closed = ""
+        """Why nothing is taken any more; empty while something is."""
+
+    def close(self, why: str) -> None:
+        """Refuses what waits here, and whatever comes later: it would not be judged or answered.
+
+        Args:
+            why: What the senders are told.
+        """
+        self._closed = why
+        Received((), self._acks).refuse(StaleEpochError(why))
+        self._facts, self._acks = [], []
 
     def post(self, facts: Sequence[Fact]) -> None:
         """Takes facts; no caller waits for them."""
@@ -52,6 +65,8 @@ class Mailbox:
         Raises:
             StaleEpochError: If this driver may not write any more.
         """
+        if self._closed:
+            raise StaleEpochError(self._closed)
         self.post(facts)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._acks.append(done)

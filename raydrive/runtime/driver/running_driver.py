@@ -217,7 +217,9 @@ class RunningDriver:
                 await self._give_up(str(error), superseded=True)
                 return
             except Exception as error:  # a bug of ours, or of a user's sampler: an error, and no hang
-                await self._give_up(why_it_failed("the driver failed", error))
+                why = why_it_failed("the driver failed", error)
+                received.refuse(StaleEpochError(why))
+                await self._give_up(why)
                 raise
             if self.sweep.finished and not self._over.is_set():
                 await self._close()
@@ -372,6 +374,7 @@ class RunningDriver:
         """
         self._trouble = why
         self._watch.stop()
+        self._mailbox.close(why)
         if superseded:
             # The trials are the new driver's. This process stays, idle: Ray would restart it, and it would take over.
             self.superseded = why
